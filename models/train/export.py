@@ -1,0 +1,150 @@
+"""Write the trained network as ONNX: normalisation folded, shapes free.
+
+    python models/train/export.py --checkpoint OUT/best.pt
+
+The graph is written node by node rather than traced, so that it holds only
+what is meant: no shape arithmetic and no sizes but those of the input and
+output, which the program overrides. Prints the SHA-256 and puts it beside
+the model; fails if ONNX Runtime does not agree with the trained network.
+"""
+
+import argparse
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import TensorProto, helper, numpy_helper
+
+from net import CELL, Veil, exported_weights, folded, set_folded
+
+MODEL = Path(__file__).resolve().parents[1] / "veil.onnx"
+HEIGHT, WIDTH = 384, 640
+ALLOWED = {"Conv", "Relu", "Add", "Concat", "Resize"}
+TOLERANCE = 1e-3  # largest difference of a logit
+
+
+class Writer:
+    """Collects nodes and weights; each method returns its output's name."""
+
+    def __init__(self, net):
+        self.weights = iter(folded(net))
+        self.strides = iter(
+            (m.stride[0], m.dilation[0], m.kernel_size[0])
+            for m in net.modules()
+            if isinstance(m, torch.nn.Conv2d)
+        )
+        self.nodes, self.initializers = [], []
+
+    def constant(self, name, array):
+        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        return name
+
+    def add_node(self, kind, inputs, name=None, **attributes):
+        name = name or f"{kind.lower()}{len(self.nodes)}"
+        self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
+        return name
+
+    def conv(self, x, name=None):
+        weight, bias = next(self.weights)
+        stride, dilation, kernel = next(self.strides)
+        number = len(self.nodes)
+        pad = dilation * (kernel // 2)
+        return self.add_node(
+            "Conv",
+            [x, self.constant(f"weight{number}", weight.numpy()),
+             self.constant(f"bias{number}", bias.numpy())],
+            name,
+            kernel_shape=[kernel, kernel], strides=[stride, stride],
+            dilations=[dilation, dilation], pads=[pad] * 4,
+        )
+
+    def conv_relu(self, x):
+        return self.add_node("Relu", [self.conv(x)])
+
+    def residual(self, x):
+        return self.add_node("Add", [x, self.conv_relu(self.conv_relu(x))])
+
+    def double(self, x):
+        scales = self.constant("scales", np.array([1, 1, 2, 2], np.float32))
+        return self.add_node(
+            "Resize", [x, "", scales], mode="nearest",
+            coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+        )
+
+
+def build(net):
+    """The ONNX model of a network, in the order of `Veil.forward`."""
+    w = Writer(net)
+    x = w.conv_relu(w.conv_relu("image"))
+    fine = w.residual(w.conv_relu(x))
+    coarse = w.conv_relu(w.residual(w.conv_relu(fine)))
+    coarse = w.double(w.conv(coarse))
+    merged = w.conv_relu(w.add_node("Concat", [coarse, fine], axis=1))
+    w.conv(merged, "scores")
+    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, HEIGHT, WIDTH])
+    scores = helper.make_tensor_value_info(
+        "scores", TensorProto.FLOAT, [1, 2, HEIGHT // CELL, WIDTH // CELL]
+    )
+    graph = helper.make_graph(w.nodes, "veil", [image], [scores], w.initializers)
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8,
+        producer_name="voile",
+    )
+    onnx.checker.check_model(model, full_check=True)
+    assert {n.op_type for n in model.graph.node} <= ALLOWED
+    assert not model.graph.value_info
+    return model.SerializeToString()
+
+
+def difference(net, model):
+    """Largest difference between the network and ONNX Runtime."""
+    image = torch.rand(1, 3, HEIGHT, WIDTH, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode():
+        ours = net(image).numpy()
+    session = onnxruntime.InferenceSession(model)
+    return float(np.abs(ours - session.run(None, {"image": image.numpy()})[0]).max())
+
+
+def replace(path, content):
+    """Write a file so that a reader sees the old or the new, never half."""
+    draft = path.with_name(path.name + ".part")
+    draft.write_bytes(content)
+    os.replace(draft, path)
+
+
+def main():
+    """Read a checkpoint, write the model and its hash."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--model", default=MODEL)
+    parser.add_argument("--blend", help="exported model to average the weights with")
+    parser.add_argument("--share", type=float, default=0.5, help="of the blended model")
+    asked = parser.parse_args()
+
+    def mix(new, old):
+        return torch.lerp(new, old, asked.share)
+
+    net = Veil()
+    net.load_state_dict(torch.load(asked.checkpoint, weights_only=True)["average"])
+    if asked.blend:
+        pairs = zip(folded(net), exported_weights(asked.blend), strict=True)
+        set_folded(net, [tuple(map(mix, new, old)) for new, old in pairs])
+    net.eval()
+    model = build(net)
+    off = difference(net, model)
+    print(f"largest difference {off:.2e}")
+    if off > TOLERANCE:
+        raise SystemExit("the exported model does not agree with the network")
+    path = Path(asked.model)
+    digest = hashlib.sha256(model).hexdigest()
+    replace(path, model)
+    replace(path.with_name(path.name + ".sha256"), f"{digest}  {path.name}\n".encode())
+    print(f"{digest}  {path.name}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,140 @@
+"""The network: plain 3x3 convolutions, one score per 8 px cell and class.
+
+Input is RGB, 0..1, any height and width that are multiples of 32. Output is
+logits: channel 0 person (cyclists too), channel 1 vehicle. Built only from
+convolution, ReLU, addition, concatenation and a nearest x2 upsampling, so
+that a small inference engine can run it at any size.
+"""
+
+import onnx
+import torch
+from onnx import numpy_helper
+from torch import nn
+from torch.nn import functional as F
+
+CELL = 8  # pixels of the input per output score, each way
+
+
+def conv(inputs, outputs, stride=1, dilation=1):
+    """A 3x3 convolution with normalisation and ReLU."""
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, stride, dilation, dilation, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class Residual(nn.Module):
+    """Two convolutions added to their own input."""
+
+    def __init__(self, channels):
+        super().__init__()
+        self.first = conv(channels, channels)
+        self.second = conv(channels, channels)
+
+    def forward(self, x):
+        return x + self.second(self.first(x))
+
+
+class Veil(nn.Module):
+    """Score map of persons and vehicles, 392 thousand weights."""
+
+    def __init__(self):
+        super().__init__()
+        self.down2 = conv(3, 12, 2)
+        self.down4 = conv(12, 24, 2)
+        self.down8 = nn.Sequential(conv(24, 48, 2), Residual(48))
+        self.down16 = nn.Sequential(
+            conv(48, 96, 2), Residual(96), conv(96, 96, 1, 2)
+        )
+        self.lateral = nn.Conv2d(96, 48, 1)
+        self.merge = conv(96, 48)
+        self.scores = nn.Conv2d(48, 2, 1)
+
+    def forward(self, image):
+        fine = self.down8(self.down4(self.down2(image)))
+        coarse = self.lateral(self.down16(fine))
+        coarse = F.interpolate(coarse, scale_factor=2.0, mode="nearest")
+        return self.scores(self.merge(torch.cat([coarse, fine], 1)))
+
+
+def blocks(net):
+    """The convolutions that carry a normalisation, in running order."""
+    modules = [m for m in net.modules() if isinstance(m, (nn.Conv2d, nn.BatchNorm2d))]
+    return [
+        (a, b)
+        for a, b in zip(modules, modules[1:])
+        if isinstance(a, nn.Conv2d) and isinstance(b, nn.BatchNorm2d)
+    ]
+
+
+def set_folded(net, pairs):
+    """Take over (weight, bias) per convolution; normalisations do nothing."""
+    owner = {id(c): n for c, n in blocks(net)}
+    convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
+    with torch.no_grad():
+        for c, (weight, bias) in zip(convolutions, pairs, strict=True):
+            c.weight.copy_(weight)
+            norm = owner.get(id(c))
+            if norm is None:
+                c.bias.copy_(bias)
+            else:
+                norm.reset_running_stats()
+                norm.weight.fill_((1 + norm.eps) ** 0.5)
+                norm.bias.copy_(bias)
+
+
+def load_folded(net, path, images):
+    """Start from an exported model whose normalisation is folded away.
+
+    Each normalisation is set to change nothing on `images` (a batch of
+    typical crops): it takes their mean and variance out and puts them back,
+    so that training starts at the exported function and can move from there.
+    """
+    set_folded(net, exported_weights(path))
+    net.eval()
+    seen = {}
+
+    def see(convolution, _inputs, out):
+        seen[convolution] = out.mean((0, 2, 3)), out.var((0, 2, 3))
+
+    hooks = [c.register_forward_hook(see) for c, _ in blocks(net)]
+    with torch.no_grad():
+        net(images)
+        for c, norm in blocks(net):
+            mean, variance = seen[c]
+            norm.running_mean.copy_(mean)
+            norm.running_var.copy_(variance)
+            norm.weight.copy_((variance + norm.eps).sqrt())
+            norm.bias.add_(mean)
+    for hook in hooks:
+        hook.remove()
+
+
+def exported_weights(path):
+    """(weight, bias) per convolution of an exported model, in running order."""
+    graph = onnx.load(path).graph
+    tensors = {
+        i.name: torch.from_numpy(numpy_helper.to_array(i).copy())
+        for i in graph.initializer
+    }
+    return [
+        (tensors[node.input[1]], tensors[node.input[2]])
+        for node in graph.node
+        if node.op_type == "Conv"
+    ]
+
+
+def folded(net):
+    """A copy of the network as (weight, bias) per convolution, in order."""
+    owner = {id(c): n for c, n in blocks(net)}
+    pairs = []
+    for c in (m for m in net.modules() if isinstance(m, nn.Conv2d)):
+        norm = owner.get(id(c))
+        if norm is None:
+            pairs.append((c.weight.detach(), c.bias.detach()))
+        else:
+            gain = (norm.weight / (norm.running_var + norm.eps).sqrt()).detach()
+            bias = (norm.bias - norm.running_mean * gain).detach()
+            pairs.append((c.weight.detach() * gain[:, None, None, None], bias))
+    return pairs

@@ -1,0 +1,63 @@
+//! Everything that can go wrong in flight, as one list.
+//!
+//! A fault says what happened, never what to do: [`crate::interlock::response`] decides that, in one total match
+//! without a wildcard, so that a fault cannot be added here without deciding what the radio sees.
+
+/// Something went wrong in flight. Carries no payload: the pipeline knows which frame it concerns.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+pub enum Fault {
+    /// The driver marked the raw frame as incomplete.
+    #[error("torn frame")]
+    FrameTorn,
+    /// The camera delivered a frame again, or one older than the last.
+    #[error("repeated frame")]
+    FrameRepeated,
+    /// The raw frame has another size or layout than the stream.
+    #[error("frame size changed")]
+    FrameShape,
+    /// Capture time went backwards.
+    #[error("clock went back")]
+    ClockBack,
+    /// No detector pass has looked at this frame.
+    #[error("no evidence")]
+    EvidenceMissing,
+    /// The detector looked at another frame than this one.
+    #[error("wrong evidence")]
+    EvidenceMismatch,
+    /// The detector looked too long ago.
+    #[error("stale evidence")]
+    EvidenceStale,
+    /// The model's output has the wrong shape or holds a value that is not finite.
+    #[error("bad evidence")]
+    EvidenceMalformed,
+    /// The network could not be run.
+    #[error("detector failed")]
+    DetectorFailed,
+    /// The encoder refused a frame or broke off.
+    #[error("encoder failed")]
+    EncoderFailed,
+    /// What was encoded could not be handed on: disk full, pipe closed.
+    #[error("output failed")]
+    OutputFailed,
+    /// One half of the pipeline died.
+    #[error("pipeline broken")]
+    SeamBroken,
+}
+
+impl Fault {
+    /// Every fault, for tables and tests.
+    pub const ALL: [Self; 12] = [
+        Self::FrameTorn,
+        Self::FrameRepeated,
+        Self::FrameShape,
+        Self::ClockBack,
+        Self::EvidenceMissing,
+        Self::EvidenceMismatch,
+        Self::EvidenceStale,
+        Self::EvidenceMalformed,
+        Self::DetectorFailed,
+        Self::EncoderFailed,
+        Self::OutputFailed,
+        Self::SeamBroken,
+    ];
+}

@@ -1,0 +1,14 @@
+//! Words everybody shares: frames, geometry, time and faults.
+//!
+//! Relies on nothing in this crate. Does no I/O and starts no threads. Every room may import it.
+
+pub mod clock;
+pub mod colour;
+pub mod fault;
+pub mod frame;
+pub mod geometry;
+
+pub use clock::{Clock, Micros};
+pub use fault::Fault;
+pub use frame::{Chroma, ChromaMut, FramePool, Layout, Plane, PlaneMut, RawFrame, Shape};
+pub use geometry::{Grid, Rect, Size};

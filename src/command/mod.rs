@@ -1,0 +1,89 @@
+//! The commands and their exit codes.
+//!
+//! Progress and complaints go to standard error, results to standard output.
+
+mod outlet;
+mod progress;
+mod replay;
+mod results;
+mod scene;
+
+use std::fmt::Display;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::Subcommand;
+
+/// Everything voile can be asked to do.
+#[derive(Subcommand)]
+pub enum Command {
+    /// Redacts a recorded clip through the pipeline of the service and scores it.
+    Replay(replay::Replay),
+    /// Writes a synthetic aerial clip with exact truth.
+    Scene(scene::Scene),
+}
+
+impl Command {
+    /// Runs the command to its end.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        match self {
+            Self::Replay(replay) => replay.run(),
+            Self::Scene(scene) => scene.run(),
+        }
+    }
+}
+
+/// A figure or a check fell short.
+pub const FELL_SHORT: u8 = 1;
+/// The command line or the configuration is wrong.
+pub const USAGE: u8 = 2;
+/// The input could not be read.
+pub const INPUT: u8 = 3;
+/// A fault tripped the interlock.
+pub const TRIPPED: u8 = 4;
+/// Something that should not happen.
+pub const INTERNAL: u8 = 5;
+/// Ended by the user: 128 and the number of SIGINT.
+pub const INTERRUPTED: u8 = 130;
+
+/// Why a command ended early: one line, and the exit code.
+pub struct Failure {
+    /// Exit code.
+    pub code: u8,
+    /// What happened, where, and the mend.
+    pub line: String,
+}
+
+impl Failure {
+    /// A failure with the line that `reason` displays.
+    pub fn new(code: u8, reason: impl Display) -> Self {
+        // Whatever a library put into its message, the user gets one line.
+        let line = reason.to_string().replace(['\n', '\r'], " ");
+        Self { code, line }
+    }
+}
+
+/// Makes `folder` ready for results: it must be writable and hold none, unless `force`.
+pub fn output_folder(folder: &Path, force: bool, results: &[&str]) -> Result<(), Failure> {
+    let refused = |path: &Path, reason: &dyn Display, mend: &str| {
+        Failure::new(USAGE, format_args!("{}: {reason}: {mend}", path.display()))
+    };
+    std::fs::create_dir_all(folder)
+        .map_err(|error| refused(folder, &error, "choose a folder you may write to with --out"))?;
+    for name in results {
+        let path: PathBuf = folder.join(name);
+        if !path.exists() {
+            continue;
+        }
+        if !force {
+            return Err(refused(
+                &path,
+                &"holds results already",
+                "choose another --out, or add --force to replace them",
+            ));
+        }
+        let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
+        removed.map_err(|error| refused(&path, &error, "remove it by hand"))?;
+    }
+    Ok(())
+}

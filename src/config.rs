@@ -1,0 +1,358 @@
+//! The configuration file: as written, then as meant, split into what each room asked for.
+//!
+//! Every key has a default that is the safe one; an empty file is valid. Unknown keys are refused with the nearest known
+//! one, and a value beyond a floor is refused with the floor named. The keys of `[detect]` and `[mask]` that decide
+//! coverage are the policy; its SHA-256 goes into every result.
+
+use std::fmt::{Display, Write as _};
+use std::ops::RangeInclusive;
+use std::path::{Path, PathBuf};
+
+use serde::Deserialize;
+use sha2::{Digest, Sha256};
+
+use crate::base::Micros;
+use crate::detect;
+use crate::encode::{self, Backend, Codec};
+use crate::mask::{self, Bounds, Paint};
+
+/// Largest configuration file that is read, in bytes.
+const FILE_MAX: u64 = 1 << 20;
+
+/// Why a configuration is refused. One line: the file, the place, the mend.
+#[derive(Debug, thiserror::Error)]
+pub enum ConfigError {
+    /// The file cannot be read.
+    #[error("{path}: cannot read the configuration: {reason}: check the path, or leave --config out for the defaults")]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file is not TOML, or a key is unknown or of the wrong type.
+    #[error("{path}:{line}: {problem}")]
+    Syntax {
+        /// The file.
+        path: PathBuf,
+        /// Line, from 1.
+        line: usize,
+        /// What is wrong there, and the mend.
+        problem: String,
+    },
+    /// A value is outside its range.
+    #[error("{path}: {key} = {value} is outside {range}: {mend}")]
+    Range {
+        /// The file.
+        path: PathBuf,
+        /// Section and key.
+        key: &'static str,
+        /// The value.
+        value: String,
+        /// What is allowed.
+        range: String,
+        /// What to do.
+        mend: &'static str,
+    },
+    /// The encoder's settings do not fit together.
+    #[error("{path}: {source}")]
+    Encode {
+        /// The file.
+        path: PathBuf,
+        /// Which key, and the mend.
+        source: encode::EncodeError,
+    },
+}
+
+/// The configuration as each room wants it.
+#[derive(Clone, Debug, Default)]
+pub struct Config {
+    /// For the detector.
+    pub detect: detect::Settings,
+    /// For the mask.
+    pub mask: mask::Settings,
+    /// For the encoder.
+    pub encode: encode::Settings,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct Written {
+    detect: WrittenDetect,
+    mask: WrittenMask,
+    encode: WrittenEncode,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenDetect {
+    model: Option<PathBuf>,
+    every: Option<usize>,
+    passes: Option<usize>,
+    threads: Option<usize>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenMask {
+    paint: Option<WrittenPaint>,
+    lookahead_ms: Option<u64>,
+    evidence_age_max_ms: Option<u64>,
+    hold_ms: Option<u64>,
+    margin: Option<usize>,
+    person_threshold: Option<f32>,
+    vehicle_threshold: Option<f32>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum WrittenPaint {
+    Solid,
+    Mosaic,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenEncode {
+    codec: Option<WrittenCodec>,
+    backend: Option<WrittenBackend>,
+    bitrate_kbps: Option<u32>,
+    group_ms: Option<u32>,
+    threads: Option<usize>,
+    tiles: Option<usize>,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum WrittenCodec {
+    Av1,
+    H264,
+}
+
+#[derive(Deserialize, Clone, Copy)]
+#[serde(rename_all = "lowercase")]
+enum WrittenBackend {
+    Auto,
+    M2m,
+    Openh264,
+    Rav1e,
+}
+
+/// Threads that a room may ask for.
+const THREADS: RangeInclusive<usize> = 1..=64;
+
+impl Config {
+    /// Reads `path`; without one, the defaults.
+    ///
+    /// # Errors
+    /// The file cannot be read, is not TOML, has unknown or ill-typed keys, or a value is beyond its floor.
+    pub fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
+        let Some(path) = path else { return Ok(Self::default()) };
+        let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
+        let length = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
+        if length > FILE_MAX {
+            return Err(unreadable(format!("{length} bytes are more than {FILE_MAX}")));
+        }
+        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
+        Self::parse(path, &text)
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+        let written: Written = toml::from_str(text).map_err(|error| syntax(path, text, &error))?;
+        Ok(Self {
+            detect: written.detect.meant(path)?,
+            mask: written.mask.meant(path)?,
+            encode: written.encode.meant(path)?,
+        })
+    }
+
+    /// The policy in canonical form: every value that decides coverage, one a line, and the model's hash.
+    pub fn policy(&self, model_sha256: &str) -> String {
+        let mask = &self.mask;
+        let paint = match mask.paint {
+            Paint::Solid => "solid",
+            Paint::Mosaic => "mosaic",
+        };
+        format!(
+            "detect.model = {model_sha256}\ndetect.every = 1\ndetect.passes = {}\nmask.paint = {paint}\nmask.lookahead_ms = 0\n\
+             mask.evidence_age_max_ms = {}\nmask.hold_ms = {}\nmask.margin = {}\nmask.person_threshold = {}\n\
+             mask.vehicle_threshold = {}\n",
+            self.detect.passes,
+            mask.evidence_age_max.0 / 1000,
+            mask.hold.0 / 1000,
+            mask.margin_px,
+            mask.person_threshold,
+            mask.vehicle_threshold,
+        )
+    }
+
+    /// SHA-256 of the policy, in hexadecimal.
+    pub fn policy_sha256(&self, model_sha256: &str) -> String {
+        Sha256::digest(self.policy(model_sha256)).iter().fold(String::new(), |mut hex, byte| {
+            // Writing to a string cannot fail.
+            let _ = write!(hex, "{byte:02x}");
+            hex
+        })
+    }
+}
+
+impl WrittenDetect {
+    fn meant(self, path: &Path) -> Result<detect::Settings, ConfigError> {
+        let safe = detect::Settings::default();
+        let once = "this version examines every frame: set 1 or leave it out";
+        check(path, "[detect] every", self.every, 1..=1, once)?;
+        let scales = "1 is the whole size, 2 adds half, 3 a quarter";
+        let threads = "set the number of cores to spend";
+        Ok(detect::Settings {
+            model: self.model,
+            passes: check(path, "[detect] passes", self.passes, 1..=detect::PASSES_MAX, scales)?.unwrap_or(safe.passes),
+            threads: check(path, "[detect] threads", self.threads, THREADS, threads)?.unwrap_or(safe.threads),
+        })
+    }
+}
+
+impl WrittenMask {
+    fn meant(self, path: &Path) -> Result<mask::Settings, ConfigError> {
+        let safe = mask::Settings::default();
+        let at_once = "this version redacts each frame on its own pass: set 0 or leave it out";
+        check(path, "[mask] lookahead_ms", self.lookahead_ms, 0..=0, at_once)?;
+        let floor = "a value beyond the floor would send clear what it should not";
+        let age =
+            check(path, "[mask] evidence_age_max_ms", self.evidence_age_max_ms, Bounds::EVIDENCE_AGE_MAX_MS, floor)?;
+        let hold = check(path, "[mask] hold_ms", self.hold_ms, Bounds::HOLD_MS, floor)?;
+        let person = check(path, "[mask] person_threshold", self.person_threshold, Bounds::PERSON_THRESHOLD, floor)?;
+        let vehicle =
+            check(path, "[mask] vehicle_threshold", self.vehicle_threshold, Bounds::VEHICLE_THRESHOLD, floor)?;
+        Ok(mask::Settings {
+            paint: match self.paint {
+                None => safe.paint,
+                Some(WrittenPaint::Solid) => Paint::Solid,
+                Some(WrittenPaint::Mosaic) => Paint::Mosaic,
+            },
+            margin_px: check(path, "[mask] margin", self.margin, Bounds::MARGIN_PX, floor)?.unwrap_or(safe.margin_px),
+            hold: hold.map_or(safe.hold, Micros::from_ms),
+            evidence_age_max: age.map_or(safe.evidence_age_max, Micros::from_ms),
+            person_threshold: person.unwrap_or(safe.person_threshold),
+            vehicle_threshold: vehicle.unwrap_or(safe.vehicle_threshold),
+        })
+    }
+}
+
+impl WrittenEncode {
+    fn meant(self, path: &Path) -> Result<encode::Settings, ConfigError> {
+        let safe = encode::Settings::default();
+        let settings = encode::Settings {
+            codec: match self.codec {
+                None => safe.codec,
+                Some(WrittenCodec::Av1) => Codec::Av1,
+                Some(WrittenCodec::H264) => Codec::H264,
+            },
+            backend: match self.backend {
+                None => safe.backend,
+                Some(WrittenBackend::Auto) => Backend::Auto,
+                Some(WrittenBackend::M2m) => Backend::M2m,
+                Some(WrittenBackend::Openh264) => Backend::Openh264,
+                Some(WrittenBackend::Rav1e) => Backend::Rav1e,
+            },
+            bitrate_kbps: self.bitrate_kbps.unwrap_or(safe.bitrate_kbps),
+            group_ms: self.group_ms.unwrap_or(safe.group_ms),
+            threads: self.threads.unwrap_or(safe.threads),
+            tiles: self.tiles.unwrap_or(safe.tiles),
+        };
+        settings.checked().map_err(|source| ConfigError::Encode { path: path.to_owned(), source })
+    }
+}
+
+/// Passes a value on if it is in `range` (and is a number).
+fn check<T: PartialOrd + Display + Copy>(
+    path: &Path,
+    key: &'static str,
+    value: Option<T>,
+    range: RangeInclusive<T>,
+    mend: &'static str,
+) -> Result<Option<T>, ConfigError> {
+    match value {
+        Some(value) if !range.contains(&value) => Err(ConfigError::Range {
+            path: path.to_owned(),
+            key,
+            value: value.to_string(),
+            range: format!("{} to {}", range.start(), range.end()),
+            mend,
+        }),
+        value => Ok(value),
+    }
+}
+
+/// One line for what the TOML reader found, with the nearest known key where a key is unknown.
+fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
+    let start = error.span().map_or(0, |span| span.start).min(text.len());
+    let line = text.as_bytes()[..start].iter().filter(|&&byte| byte == b'\n').count() + 1;
+    let here = text.lines().nth(line - 1).unwrap_or_default().trim();
+    let message = error.message().replace('\n', ": ");
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let problem = if message.starts_with("unknown field") {
+        let unknown = quoted.next().unwrap_or_default();
+        let nearest = quoted.min_by_key(|known| strsim::damerau_levenshtein(known, unknown));
+        let nearest = nearest.unwrap_or("nothing: this table takes no keys");
+        format!("unknown key `{unknown}`: the nearest known one is `{nearest}`")
+    } else {
+        format!("`{here}`: {message}")
+    };
+    ConfigError::Syntax { path: path.to_owned(), line, problem }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn refused(text: &str) -> String {
+        let line = Config::parse(Path::new("v.toml"), text).expect_err("refused").to_string();
+        assert!(line.starts_with("v.toml") && !line.contains('\n'), "{line}");
+        line
+    }
+
+    #[test]
+    fn an_empty_file_is_the_default() {
+        let config = Config::parse(Path::new("v.toml"), "").expect("valid");
+        assert_eq!((config.detect, config.mask), (detect::Settings::default(), mask::Settings::default()));
+    }
+
+    #[test]
+    fn an_unknown_key_names_line_and_nearest() {
+        let line = refused("[detect]\npasses = 2\n[mask]\nmargn = 9\n");
+        assert!(line.contains("v.toml:4") && line.contains("`margn`") && line.contains("`margin`"), "{line}");
+        assert!(refused("[maks]\n").contains("`mask`"));
+    }
+
+    #[test]
+    fn an_ill_typed_key_names_its_line() {
+        let line = refused("[mask]\n\nmargin = \"wide\"\n");
+        assert!(line.contains("v.toml:3") && line.contains("margin") && line.contains("string"), "{line}");
+        assert!(refused("[mask]\npaint = \"blur\"\n").contains("blur"), "there is no blur");
+        refused("[mask\n");
+    }
+
+    #[test]
+    fn what_would_clear_too_much_is_refused_with_the_floor() {
+        for (text, floor) in [
+            ("[mask]\nmargin = 500", "128"),
+            ("[mask]\nhold_ms = 0", "100"),
+            ("[mask]\nperson_threshold = 0.99", "0.75"),
+            ("[mask]\nperson_threshold = nan", "0.75"),
+            ("[mask]\nvehicle_threshold = 1.0", "0.74"),
+            ("[mask]\nevidence_age_max_ms = 9000", "500"),
+            ("[detect]\nevery = 3", "1"),
+            ("[detect]\npasses = 0", "1"),
+        ] {
+            let line = refused(text);
+            assert!(line.contains(floor), "{line}");
+        }
+    }
+
+    #[test]
+    fn the_policy_hash_moves_with_coverage_and_not_with_threads() {
+        let parse = |text| Config::parse(Path::new("v.toml"), text).expect("valid").policy_sha256("m");
+        assert_eq!(parse(""), parse("[detect]\nthreads = 7"));
+        assert_ne!(parse(""), parse("[mask]\nmargin = 24"));
+    }
+}

@@ -1,0 +1,175 @@
+//! The detector: a network that says for each score cell whether anything of a person or a vehicle may be in it.
+//!
+//! Reads pixels, never writes them. A picture is looked at once for each scale (whole size, half, quarter), each scale
+//! cut into overlapping tiles of one fixed shape; tiles run side by side, and where two looked at the same cell the higher
+//! score stands. The outcome does not depend on the number of threads.
+//!
+//! The network: input f32 `[1, 3, H, W]`, RGB planes from 0 to 1; output f32 `[1, 2, H/8, W/8]`, logits, person then
+//! vehicle. See `models/README.md` for the one that is built in and for how to replace it.
+
+mod evidence;
+mod input;
+mod model;
+mod tiling;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use rayon::prelude::*;
+
+pub use evidence::Evidence;
+pub use model::DetectError;
+
+use crate::base::geometry::SCORE_CELL;
+use crate::base::{Fault, Grid, RawFrame, Size};
+use evidence::{EvidencePool, ScoreMaps};
+use input::Picture;
+use model::{Network, Run};
+use tiling::Tiling;
+
+/// What the detector is told. The default is the safe one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// An ONNX file, with its SHA-256 beside it in `FILE.sha256`; `None` is the network that is built in.
+    pub model: Option<PathBuf>,
+    /// Scales looked at: 1 (whole size), 2 (and half, for people larger than 100 px), 3 (and a quarter).
+    pub passes: usize,
+    /// Threads that tiles are spread over, 1 to 64.
+    pub threads: usize,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self { model: None, passes: 2, threads: 1 }
+    }
+}
+
+/// Most scales that [`Settings::passes`] can ask for.
+pub const PASSES_MAX: usize = 3;
+
+/// A loaded network and everything it needs for frames of one size.
+pub struct Detector {
+    network: Network,
+    passes: usize,
+    workers: rayon::ThreadPool,
+    prepared: Option<Prepared>,
+    evidence: Arc<EvidencePool>,
+}
+
+/// Buffers for one frame size.
+struct Prepared {
+    size: Size,
+    pictures: Vec<Picture>,
+    tiles: Vec<Tile>,
+}
+
+/// One tile of one scale.
+struct Tile {
+    scale: usize,
+    column: usize,
+    row: usize,
+    run: Run,
+}
+
+impl Detector {
+    /// Loads and checks the network.
+    ///
+    /// # Errors
+    /// The file cannot be read, its hash is not the one beside it, or it is not a network of the shape above.
+    pub fn load(settings: &Settings) -> Result<Self, DetectError> {
+        let network = Network::load(settings.model.as_deref())?;
+        let workers = rayon::ThreadPoolBuilder::new()
+            .num_threads(settings.threads.max(1))
+            .thread_name(|index| format!("detect {index}"))
+            .build()
+            .map_err(|error| DetectError::Threads(error.to_string()))?;
+        let passes = settings.passes.clamp(1, PASSES_MAX);
+        Ok(Self { network, passes, workers, prepared: None, evidence: Arc::default() })
+    }
+
+    /// SHA-256 of the network's file, in hexadecimal.
+    pub fn sha256(&self) -> &str {
+        self.network.sha256()
+    }
+
+    /// Makes ready for frames of `size`, so that the first frame takes no longer than the next.
+    ///
+    /// # Errors
+    /// The network cannot be compiled for the tiles of this size.
+    pub fn prepare(&mut self, size: Size) -> Result<(), DetectError> {
+        if self.prepared.as_ref().is_some_and(|prepared| prepared.size == size) {
+            return Ok(());
+        }
+        let mut pictures = Vec::with_capacity(self.passes);
+        let mut tiles = Vec::new();
+        for scale in 0..self.passes {
+            let picture = Picture::new(size, scale);
+            let tiling = Tiling::over(picture.size());
+            for (column, row) in tiling.origins() {
+                let run = self.network.run_for(tiling.tile)?;
+                tiles.push(Tile { scale, column, row, run });
+            }
+            pictures.push(picture);
+        }
+        self.prepared = Some(Prepared { size, pictures, tiles });
+        Ok(())
+    }
+
+    /// Examines every pixel of `frame`.
+    ///
+    /// # Errors
+    /// [`Fault::FrameShape`] where the frame is not of the prepared size, [`Fault::DetectorFailed`] where the network
+    /// cannot be run, [`Fault::EvidenceMalformed`] where its output is not finite or has another shape.
+    pub fn examine(&mut self, frame: &RawFrame) -> Result<Evidence, Fault> {
+        let size = frame.size();
+        let prepared = self.prepared.as_mut().filter(|prepared| prepared.size == size).ok_or(Fault::FrameShape)?;
+        let mut below: Option<&Picture> = None;
+        for picture in &mut prepared.pictures {
+            match below {
+                None => picture.convert(frame)?,
+                Some(larger) => picture.halve(larger)?,
+            }
+            below = Some(picture);
+        }
+        let pictures = &prepared.pictures;
+        self.workers.install(|| {
+            prepared.tiles.par_iter_mut().try_for_each(|tile| {
+                let picture = &pictures[tile.scale];
+                tile.run.examine(|planes, shape| picture.fill(tile.column, tile.row, shape, planes))
+            })
+        })?;
+        let mut maps = self.evidence.take(size);
+        for tile in &prepared.tiles {
+            tile.merge_into(&mut maps);
+        }
+        Ok(Evidence::from_run(frame.sequence(), frame.captured(), size, maps, Arc::clone(&self.evidence)))
+    }
+}
+
+impl Tile {
+    /// Raises the scores of every full-size cell that a cell of this tile looked at.
+    fn merge_into(&self, maps: &mut ScoreMaps) {
+        let cells = Grid::over(self.run.shape(), SCORE_CELL);
+        let grid = maps.grid;
+        let spread = 1 << self.scale;
+        let (left, top) = (self.column / SCORE_CELL, self.row / SCORE_CELL);
+        for (map, scores) in [(&mut maps.person, self.run.person()), (&mut maps.vehicle, self.run.vehicle())] {
+            for (index, &score) in scores.iter().enumerate() {
+                if score == 0 {
+                    continue;
+                }
+                let column = (left + index % cells.columns) * spread;
+                let row = (top + index / cells.columns) * spread;
+                for y in row..(row + spread).min(grid.rows) {
+                    for x in column..(column + spread).min(grid.columns) {
+                        let cell = &mut map[grid.index(x, y)];
+                        *cell = score.max(*cell);
+                    }
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,29 @@
+//! The command line: reads it, runs the command, turns the result into an exit code.
+
+mod command;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use command::{Command, Failure};
+
+/// Redacts a drone's video on board, before anything reaches the radio.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).format_timestamp(None).init();
+    let arguments = Arguments::parse();
+    match arguments.command.run() {
+        Ok(code) => code,
+        Err(Failure { code, line }) => {
+            eprintln!("voile: {line}");
+            ExitCode::from(code)
+        }
+    }
+}

@@ -1,0 +1,78 @@
+//! The mint: the one place where a redacted frame is made, and the only way onwards for a raw one.
+//!
+//! [`redact`] takes the raw frame by value, covers it in place and cannot fail: whatever is missing, late or mismatched
+//! gives a slate. Its fields are private to this file, so no other code can claim that a frame is redacted.
+
+use crate::base::{Chroma, Fault, Micros, Plane, RawFrame, Shape};
+use crate::detect::Evidence;
+
+use super::Mask;
+
+/// Whether a redacted frame shows anything at all.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    /// Cells without clearance are covered, the others are as the camera saw them.
+    Redacted,
+    /// The whole frame is covered, and why.
+    Slate(Fault),
+}
+
+/// What was done to a frame, in numbers that say nothing about who is in it.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Account {
+    /// Redacted or slate.
+    pub state: State,
+    /// Share of the cells that are sent clear, 0 to 1.
+    pub clear_fraction: f32,
+    /// Connected covered regions.
+    pub objects: usize,
+    /// Time between this frame and the one that was examined.
+    pub evidence_age: Micros,
+}
+
+/// A frame that may leave: every cell without clearance has been painted over.
+pub struct RedactedFrame {
+    frame: RawFrame,
+    account: Account,
+}
+
+/// Covers everything in `frame` that `evidence` does not clear.
+///
+/// Never fails: a fault of the frame or of the evidence gives a slate. The raw pixels under covered cells are gone when
+/// this returns.
+pub fn redact(mut frame: RawFrame, evidence: Result<Evidence, Fault>, mask: &mut Mask) -> RedactedFrame {
+    let account = mask.cover(&mut frame, evidence);
+    RedactedFrame { frame, account }
+}
+
+impl RedactedFrame {
+    /// Number of the frame in its stream.
+    pub const fn sequence(&self) -> u64 {
+        self.frame.sequence()
+    }
+
+    /// When the camera captured it.
+    pub const fn captured(&self) -> Micros {
+        self.frame.captured()
+    }
+
+    /// Size, layout and strides.
+    pub const fn shape(&self) -> Shape {
+        self.frame.shape()
+    }
+
+    /// What was done to it.
+    pub const fn account(&self) -> Account {
+        self.account
+    }
+
+    /// Luma, covered.
+    pub fn luma(&self) -> Plane<'_> {
+        self.frame.luma()
+    }
+
+    /// Chroma, covered.
+    pub fn chroma(&self) -> Chroma<'_> {
+        self.frame.chroma()
+    }
+}

@@ -1,0 +1,118 @@
+//! The floors: which room may import which, held against what `src/` really says.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that fails panics")]
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Room, and the rooms it may import besides itself.
+const TABLE: [(&str, &[&str]); 9] = [
+    ("base", &[]),
+    ("camera", &["base"]),
+    ("detect", &["base"]),
+    ("mask", &["base", "detect"]),
+    ("encode", &["base", "mask"]),
+    ("interlock", &["base"]),
+    ("pipeline", &["base", "camera", "detect", "mask", "encode", "interlock"]),
+    ("config", &["base", "detect", "mask", "encode"]),
+    ("regress", &["base", "camera", "detect", "mask", "encode", "interlock", "pipeline", "config"]),
+];
+
+fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).expect("a folder of sources").flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            sources(&path, found);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// The rooms that a file names after `crate::`, comments left out.
+fn imports(text: &str, problems: &mut Vec<String>) -> BTreeSet<String> {
+    let code: String =
+        text.lines().map(|line| line.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join(" ");
+    let mut rooms = BTreeSet::new();
+    for (start, _) in code.match_indices("crate::") {
+        let rest = &code[start + "crate::".len()..];
+        if rest.starts_with(['{', '*']) {
+            problems.push("names several rooms in one path: write one `use crate::ROOM` each".to_owned());
+            continue;
+        }
+        let room: String = rest.chars().take_while(|letter| letter.is_alphanumeric() || *letter == '_').collect();
+        rooms.insert(room);
+    }
+    rooms
+}
+
+fn room_of(root: &Path, file: &Path) -> String {
+    let inside = file.strip_prefix(root).expect("below src").components().next().expect("a name");
+    inside.as_os_str().to_string_lossy().trim_end_matches(".rs").to_owned()
+}
+
+#[test]
+fn no_room_imports_what_the_table_does_not_list() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    assert!(files.len() > 20, "the sources were found");
+    let mut problems = Vec::new();
+    for file in files {
+        let room = room_of(&root, &file);
+        if ["lib", "main", "command"].contains(&room.as_str()) {
+            continue;
+        }
+        let mut found = Vec::new();
+        let rooms = imports(&fs::read_to_string(&file).expect("readable"), &mut found);
+        problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", file.display())));
+        match TABLE.iter().find(|(name, _)| *name == room) {
+            None => problems.push(format!("{}: the room `{room}` is not in the table", file.display())),
+            Some((_, allowed)) => {
+                for import in rooms.iter().filter(|import| **import != room && !allowed.contains(&import.as_str())) {
+                    problems.push(format!("{}: `{room}` may not import `{import}`", file.display()));
+                }
+            }
+        }
+    }
+    assert!(problems.is_empty(), "{}", problems.join("\n"));
+}
+
+#[test]
+fn only_the_mint_names_the_fields_of_a_redacted_frame() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let minting: Vec<_> = files
+        .into_iter()
+        .filter(|file| fs::read_to_string(file).expect("readable").contains("RedactedFrame { frame"))
+        .map(|file| file.strip_prefix(&root).expect("below src").to_owned())
+        .collect();
+    assert_eq!(minting, [Path::new("mask/redacted.rs")]);
+}
+
+#[test]
+fn every_file_opens_with_a_line_that_says_what_it_owns() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    for file in files {
+        let text = fs::read_to_string(&file).expect("readable");
+        let first = text.lines().next().unwrap_or_default();
+        assert!(first.starts_with("//! ") && first.len() >= 20, "{}: {first}", file.display());
+        assert!(
+            !text.contains("unsafe {") && !text.contains("unsafe fn"),
+            "{}: unsafe has no leaf yet",
+            file.display()
+        );
+    }
+}
+
+#[test]
+fn the_reader_of_imports_reads_imports() {
+    let mut problems = Vec::new();
+    let text = "use crate::base::Fault; // crate::config\n//! [`crate::pipeline`]\nfn f() { crate::mask::redact() }";
+    assert_eq!(imports(text, &mut problems).into_iter().collect::<Vec<_>>(), ["base", "mask"]);
+    imports("use crate::{base, config};", &mut problems);
+    assert_eq!(problems.len(), 1, "a list of rooms is not read, so it is refused");
+}
