@@ -314,7 +314,6 @@ fn speed() -> SpeedSettings {
     speed.partition = SpeedSettings::from_preset(9).partition;
     // Costs half a decibel and saves a fifth of the time.
     speed.transform.tx_domain_rate = true;
-    speed.transform.enable_inter_tx_split = false;
     speed
 }
 
