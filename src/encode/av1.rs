@@ -312,8 +312,6 @@ fn speed() -> SpeedSettings {
     // Smaller blocks than preset 10's: fewer straddle a covered edge, so less clear texture rings into cover, and the
     // picture is better at the same rate.
     speed.partition = SpeedSettings::from_preset(9).partition;
-    // Costs half a decibel and saves a fifth of the time.
-    speed.transform.tx_domain_rate = true;
     speed
 }
 

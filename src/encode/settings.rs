@@ -53,7 +53,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { codec: Codec::Av1, backend: Backend::Auto, bitrate_kbps: 1500, group_ms: 1000, threads: 2, tiles: 0 }
+        Self { codec: Codec::Av1, backend: Backend::Auto, bitrate_kbps: 1000, group_ms: 1000, threads: 2, tiles: 0 }
     }
 }
 
