@@ -19,6 +19,8 @@ def degrade(crop, random):
         crop = tint(crop, random)
     if random.random() < 0.6:
         crop = tone(crop, random)
+    if random.random() < 0.12:
+        crop = shadow(crop, random)
     if random.random() < 0.10:
         crop = haze(crop, random)
     if random.random() < 0.12:
@@ -58,6 +60,17 @@ def tone(crop, random):
     light = random.uniform(-0.12, 0.12)
     table = (levels**gamma - 0.5) * contrast + 0.5 + light
     return cv2.LUT(crop, np.clip(table * 255, 0, 255).astype(np.uint8))
+
+
+def shadow(crop, random):
+    """The soft-edged shadow of something out of the picture."""
+    side = crop.shape[0]
+    corners = random.uniform(-0.3, 1.3, (4, 2)) * side
+    mask = np.zeros(crop.shape[:2], np.float32)
+    hull = cv2.convexHull(corners.astype(np.int32))
+    cv2.fillConvexPoly(mask, hull, float(random.uniform(0.25, 0.65)))
+    mask = cv2.GaussianBlur(mask, (0, 0), random.uniform(0.7, 4))
+    return (crop * (1 - mask[:, :, None])).astype(np.uint8)
 
 
 def haze(crop, random):

@@ -127,6 +127,12 @@ class Crops:
                 self.groups.append(group)
                 shares.append(source.share)
         self.shares = np.array(shares) / sum(shares)
+        self.people = [
+            (still, box[1:])
+            for still in stills
+            for box in still.boxes[still.boxes[:, 0] == PERSON]
+            if min(box[3] - box[1], box[4] - box[2]) >= 10 and box[4] - box[2] >= 26
+        ]
 
     def draw(self):
         """One crop: planar 8-bit RGB image, targets and weights per class."""
@@ -136,6 +142,8 @@ class Crops:
             parts = [group[i] for i in self.random.integers(len(group), size=4)]
             still = tiled(parts, self.random)
         crop, corners, classes = self.cut(still)
+        if self.random.random() < (0.3 if len(classes) == 0 else 0.08):
+            crop, corners, classes = self.pasted(crop, corners, classes)
         target, weight = rasterise(corners, classes, still.source.vehicles)
         if self.random.random() < self.degraded:
             crop = degrade(crop, self.random)
@@ -152,10 +160,10 @@ class Crops:
         scale = math.exp(r.normal(0, 0.22))
         if len(persons) and r.random() < 0.6:
             _, x1, y1, x2, y2 = persons[r.integers(len(persons))]
-            if r.random() < 0.45:  # all sizes of persons about equally often
-                wanted = math.exp(r.uniform(math.log(9), math.log(220)))
+            if r.random() < 0.55:  # all sizes of persons about equally often
+                wanted = math.exp(r.uniform(math.log(9), math.log(300)))
                 scale = wanted / max(y2 - y1, x2 - x1, 1.0)
-                scale = min(max(scale, 0.4), 3.5)
+                scale = min(max(scale, 0.4), 4.5)
             reach = 0.42 * CROP / scale
             x = (x1 + x2) / 2 + r.uniform(-reach, reach)
             y = (y1 + y2) / 2 + r.uniform(-reach, reach)
@@ -176,6 +184,8 @@ class Crops:
         flip = -1 if r.random() < 0.5 else 1
         a = np.array([[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]])
         a = a @ np.diag([flip * scale * squeeze, scale / squeeze])
+        if r.random() < 0.2:  # rows read one after the other while the camera turns
+            a = np.array([[1, r.uniform(-0.15, 0.15)], [0, 1]]) @ a
         b = np.array([CROP / 2, CROP / 2]) - a @ np.array([x, y])
 
         corners = still.boxes[:, [1, 2, 3, 2, 1, 4, 3, 4]].reshape(-1, 4, 2) @ a.T + b
@@ -193,6 +203,45 @@ class Crops:
             borderMode=border, borderValue=fill,
         )
         return crop, corners[inside], still.boxes[inside, 0]
+
+    def pasted(self, crop, corners, classes):
+        """The crop with one to five persons from other pictures let into it.
+
+        Each is cut out as a soft ellipse about its box, turned and scaled:
+        people at any angle and height on ground where none were seen.
+        """
+        r = self.random
+        crop, corners, classes = crop.copy(), list(corners), list(classes)
+        turned = r.random() < 0.5
+        tall = math.exp(r.uniform(math.log(12), math.log(160)))
+        for _ in range(int(r.integers(1, 6))):
+            still, (x1, y1, x2, y2) = self.people[r.integers(len(self.people))]
+            width, height = x2 - x1, y2 - y1
+            scale = min(tall * math.exp(r.normal(0, 0.15)) / height, 2.0)
+            turn = r.uniform(-math.pi, math.pi) if turned else r.uniform(-0.15, 0.15)
+            flip = -1 if r.random() < 0.5 else 1
+            a = scale * np.array(
+                [[math.cos(turn), -math.sin(turn)], [math.sin(turn), math.cos(turn)]]
+            ) @ np.diag([flip, 1])
+            middle = np.array([(x1 + x2) / 2, (y1 + y2) / 2])
+            b = r.uniform(0, CROP, 2) - a @ middle
+            matrix = np.concatenate([a, b[:, None]], 1).astype(np.float32)
+            left, top = (int(max(v, 0)) for v in (x1 - width, y1 - height))
+            part = still.image[top : int(y2 + height), left : int(x2 + width)]
+            mask = np.zeros(part.shape[:2], np.float32)
+            axes = (max(int(width * 0.56), 2), max(int(height * 0.56), 2))
+            cv2.ellipse(mask, (int(middle[0] - left), int(middle[1] - top)), axes, 0, 0, 360, 1, -1)
+            mask = cv2.GaussianBlur(mask, (0, 0), max(0.06 * width, 0.6))
+            matrix[:, 2] += a @ np.array([left, top])
+            person = cv2.warpAffine(part, matrix, (CROP, CROP), flags=cv2.INTER_AREA)
+            alpha = cv2.warpAffine(mask, matrix, (CROP, CROP))[:, :, None]
+            crop = (crop * (1 - alpha) + person * alpha).astype(np.uint8)
+            box = np.array([[x1, y1], [x2, y1], [x1, y2], [x2, y2]])
+            quad = box @ a.T + b
+            if (quad.max(0) > 0).all() and (quad.min(0) < CROP).all():
+                corners.append(quad)
+                classes.append(PERSON)
+        return crop, np.array(corners).reshape(-1, 4, 2), np.array(classes)
 
     @staticmethod
     def halved(still):

@@ -1,4 +1,4 @@
-"""Write the trained network as ONNX: normalisation folded, shapes free.
+"""Write the trained network as ONNX in f32: what quantise.py is held against.
 
     python models/train/export.py --checkpoint OUT/best.pt
 
@@ -22,6 +22,7 @@ from onnx import TensorProto, helper, numpy_helper
 from net import CELL, Veil, exported_weights, folded, set_folded
 
 MODEL = Path(__file__).resolve().parents[1] / "veil.onnx"
+REAL = Path("veil-f32.onnx")
 HEIGHT, WIDTH = 384, 640
 ALLOWED = {"Conv", "Relu", "Add", "Concat", "Resize"}
 TOLERANCE = 1e-3  # largest difference of a logit
@@ -82,7 +83,7 @@ def build(net):
     x = w.conv_relu(w.conv_relu("image"))
     fine = w.residual(w.conv_relu(x))
     coarse = w.conv_relu(w.residual(w.conv_relu(fine)))
-    coarse = w.double(w.conv(coarse))
+    coarse = w.double(w.conv_relu(coarse))
     merged = w.conv_relu(w.add_node("Concat", [coarse, fine], axis=1))
     w.conv(merged, "scores")
     image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, HEIGHT, WIDTH])
@@ -120,7 +121,7 @@ def main():
     """Read a checkpoint, write the model and its hash."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", required=True)
-    parser.add_argument("--model", default=MODEL)
+    parser.add_argument("--model", default=REAL)
     parser.add_argument("--blend", help="exported model to average the weights with")
     parser.add_argument("--share", type=float, default=0.5, help="of the blended model")
     asked = parser.parse_args()

@@ -2,8 +2,8 @@
 
 Rule of covering, as the program applies it: a 16 px cell is covered when the
 highest person or vehicle score of its 2 x 2 cells of 8 px, over the passes at
-native and at half size, is above the threshold of its class; a margin then
-widens the covering by whole 8 px cells.
+native, half and quarter size, is above the threshold of its class; a margin
+then widens the covering by whole 8 px cells.
 """
 
 from dataclasses import dataclass
@@ -41,16 +41,16 @@ def window(x1, y1, x2, y2, width, height):
 
 
 def scene(maps, boxes, width, height):
-    """Prepare one picture: `maps` are logits [2, h, w] of the two passes.
+    """Prepare one picture: `maps` are logits [2, h, w] of the passes.
 
     `boxes` are rows of class, x1, y1, x2, y2 in pixels of the picture.
     """
     rows, columns = -(-height // 16), -(-width // 16)
-    native, half = maps
-    coarse = native[:, : 2 * rows, : 2 * columns]
+    coarse = maps[0][:, : 2 * rows, : 2 * columns]
     coarse = coarse.reshape(2, rows, 2, columns, 2).max((2, 4))
-    if half is not None:  # one of its cells is one 16 px cell of the picture
-        coarse = np.maximum(coarse, half[:, :rows, :columns])
+    for scale, found in enumerate(maps[1:]):  # the first of them has cells of 16 px
+        found = found.repeat(1 << scale, 1).repeat(1 << scale, 2)
+        coarse = np.maximum(coarse, found[:, :rows, :columns])
     scores = 1 / (1 + np.exp(-coarse))
 
     ignored = np.zeros((height, width), bool)

@@ -41,13 +41,13 @@ class Veil(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.down2 = conv(3, 12, 2)
-        self.down4 = conv(12, 24, 2)
-        self.down8 = nn.Sequential(conv(24, 48, 2), Residual(48))
+        self.down2 = conv(3, 16, 2)
+        self.down4 = conv(16, 32, 2)
+        self.down8 = nn.Sequential(conv(32, 48, 2), Residual(48))
         self.down16 = nn.Sequential(
             conv(48, 96, 2), Residual(96), conv(96, 96, 1, 2)
         )
-        self.lateral = nn.Conv2d(96, 48, 1)
+        self.lateral = nn.Sequential(nn.Conv2d(96, 48, 1), nn.ReLU(inplace=True))
         self.merge = conv(96, 48)
         self.scores = nn.Conv2d(48, 2, 1)
 
@@ -69,19 +69,25 @@ def blocks(net):
 
 
 def set_folded(net, pairs):
-    """Take over (weight, bias) per convolution; normalisations do nothing."""
+    """Take over (weight, bias) per convolution; normalisations do nothing.
+
+    A convolution may have more channels than it takes over: new outputs start
+    random, and nothing that was there before listens to them yet.
+    """
     owner = {id(c): n for c, n in blocks(net)}
     convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
     with torch.no_grad():
         for c, (weight, bias) in zip(convolutions, pairs, strict=True):
-            c.weight.copy_(weight)
+            outputs, inputs = weight.shape[:2]
+            c.weight[:outputs] = 0
+            c.weight[:outputs, :inputs] = weight
             norm = owner.get(id(c))
             if norm is None:
-                c.bias.copy_(bias)
+                c.bias[:outputs] = bias
             else:
                 norm.reset_running_stats()
                 norm.weight.fill_((1 + norm.eps) ** 0.5)
-                norm.bias.copy_(bias)
+                norm.bias[:outputs] = bias
 
 
 def load_folded(net, path, images):

@@ -1,7 +1,13 @@
-"""The passes of the network over one picture: native and half size."""
+"""The passes of the network over one picture: native, half and quarter size."""
 
 import cv2
 import numpy as np
+
+
+# What each pass's logits are lowered by. A cell of the quarter-size pass covers
+# 16 times the ground, so it has to be surer; chosen on held-out pictures
+# (LOG.md). `src/detect/mod.rs` has the same.
+SURER = (0.0, 0.0, 0.7)
 
 
 def planar(image):
@@ -14,13 +20,14 @@ def planar(image):
     return np.ascontiguousarray(rgb, np.float32) / 255
 
 
-def score_maps(run, image, half=True):
-    """Logits [2, h, w] of the native and the half-size pass (None if off)."""
-    native = run(planar(image))[0]
-    if not half:
-        return native, None
-    height, width = image.shape[:2]
-    small = cv2.resize(
-        image, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA
-    )
-    return native, run(planar(small))[0]
+def score_maps(run, image, passes=3):
+    """Logits [2, h, w] of each pass, the native one first."""
+    maps = []
+    for scale in range(passes):
+        if scale:
+            height, width = image.shape[:2]
+            image = cv2.resize(
+                image, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA
+            )
+        maps.append(run(planar(image))[0] - SURER[scale])
+    return maps

@@ -57,18 +57,19 @@ def focal_loss(logits, target, weight):
     return (focal.sum() + hard) / (target * weight).sum().clamp(min=50)
 
 
-def loss_of(native, half, target, weight):
+def loss_of(native, half, quarter, target, weight):
     """Some on the 8 px cells, most on the 16 px cells that decide covering.
 
-    A 16 px cell takes the highest score of its four parts and of the pass at
-    half size: what one of them finds need not be found by the others, and it
-    is background only where all say so.
+    A 16 px cell takes the highest score of its four parts and of the passes at
+    half and at quarter size: what one of them finds need not be found by the
+    others, and it is background only where all say so.
     """
     present = F.max_pool2d(target, 2)
     least = -F.max_pool2d(-weight, 2)
     most = F.max_pool2d(weight * target, 2)
     pooled = torch.where(present > 0, most, least)
     covering = torch.maximum(F.max_pool2d(native, 2), half)
+    covering = torch.maximum(covering, F.interpolate(quarter, scale_factor=2.0))
     return (
         0.3 * focal_loss(native, target, weight)
         + 0.7 * focal_loss(covering, present, pooled)
@@ -189,11 +190,11 @@ def main():
             group["lr"] = rate
         images, targets, weights = next(stream)
         images = (images.float() / 255).to(memory_format=torch.channels_last)
-        # normalisations that are known stay: the two passes would fight over them
+        # normalisations that are known stay: the passes would fight over them
         net.train(not (asked.start or asked.resume))
         with torch.autocast("cpu", torch.bfloat16):
-            native, half = net(images), net(F.avg_pool2d(images, 2))
-        loss = loss_of(native.float(), half.float(), targets, weights)
+            maps = [net(F.avg_pool2d(images, size)) for size in (1, 2, 4)]
+        loss = loss_of(*(m.float() for m in maps), targets, weights)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5)

@@ -2,6 +2,7 @@
 //!
 //! Progress and complaints go to standard error, results to standard output.
 
+mod model;
 mod outlet;
 mod progress;
 mod replay;
@@ -21,6 +22,8 @@ pub enum Command {
     Replay(replay::Replay),
     /// Writes a synthetic aerial clip with exact truth.
     Scene(scene::Scene),
+    /// Looks at a detector's network.
+    Model(model::Model),
 }
 
 impl Command {
@@ -29,6 +32,7 @@ impl Command {
         match self {
             Self::Replay(replay) => replay.run(),
             Self::Scene(scene) => scene.run(),
+            Self::Model(model) => model.run(),
         }
     }
 }

@@ -79,9 +79,18 @@ impl Picture {
         self.resizer.resize_typed(&source, &mut target, &options).map_err(|_| Fault::FrameShape)
     }
 
+    /// Writes the tile at (`column`, `row`) as rows of four bytes a pixel; the picture's edge is repeated where the tile
+    /// hangs over it.
+    pub fn fill_pixels<'a>(&self, column: usize, row: usize, rows: impl Iterator<Item = &'a mut [u8]>) {
+        for (y, target) in rows.enumerate() {
+            let y = (row + y).min(self.size.height - 1);
+            widen(&self.rgb[y * self.size.width + column..(y + 1) * self.size.width], target);
+        }
+    }
+
     /// Writes the tile at (`column`, `row`) as three planes of `shape`, 0 to 1; the picture's edge is repeated where
     /// the tile hangs over it.
-    pub fn fill(&self, column: usize, row: usize, shape: Size, planes: &mut [f32]) {
+    pub fn fill_planes(&self, column: usize, row: usize, shape: Size, planes: &mut [f32]) {
         const UNIT: f32 = 1.0 / 255.0;
         let inside = shape.width.min(self.size.width - column);
         let (red, rest) = planes.split_at_mut(shape.area());
@@ -102,6 +111,18 @@ impl Picture {
             }
         }
     }
+}
+
+/// Writes `pixels` four bytes each; the last is repeated to the row's end.
+fn widen(pixels: &[U8x3], row: &mut [u8]) {
+    let mut cells = row.chunks_exact_mut(4);
+    let mut last = [0; 4];
+    for (pixel, cell) in pixels.iter().zip(&mut cells) {
+        let [r, g, b] = pixel.0;
+        last = [r, g, b, 0];
+        cell.copy_from_slice(&last);
+    }
+    cells.for_each(|cell| cell.copy_from_slice(&last));
 }
 
 /// Pixels as the bytes that a converter writes.

@@ -1,13 +1,14 @@
-//! The network's file: read, checked against its hash and its promised shape, compiled for a tile.
+//! The network's file: read, checked against its hash and its promised shape, given to the engine that runs it.
 
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
-use tract_onnx::prelude::*;
-use tract_onnx::tract_hir::infer::Factoid;
 
+use super::input::Picture;
+use super::int8::{Kernel, Program, Runner, Unsupported};
+use super::real::{RealNetwork, RealRun};
 use crate::base::geometry::SCORE_CELL;
 use crate::base::{Fault, Grid, Size};
 
@@ -78,20 +79,21 @@ pub enum DetectError {
     Threads(String),
 }
 
-type Plan = Arc<TypedRunnableModel>;
-
-/// A checked network, and the plans compiled from it so far.
+/// A checked network.
 pub struct Network {
-    path: PathBuf,
-    model: InferenceModel,
+    engine: Engine,
     sha256: String,
-    plans: Vec<(Size, Plan)>,
     /// The logit at which each score from 1 to 255 begins.
     steps: Arc<[f32]>,
 }
 
-/// Plans kept for shapes met before: a directory of stills has few sizes that return often.
-const PLANS_KEPT: usize = 6;
+/// What runs it.
+enum Engine {
+    /// Whole numbers, by our own kernels.
+    Int8(Arc<Program>),
+    /// Anything else, by tract.
+    Real(Box<RealNetwork>),
+}
 
 impl Network {
     /// Reads and checks `path`, or the network that is built in.
@@ -126,24 +128,17 @@ impl Network {
         if sha256 != expected {
             return Err(DetectError::Hash { path, found: sha256, expected });
         }
-        let model = tract_onnx::onnx()
-            .with_ignore_output_shapes(true)
-            .with_ignore_value_info(true)
-            .model_for_read(&mut &*bytes)
-            .map_err(|error| unusable(&path, &error))?;
-        for (what, count) in
-            [("the number of inputs", model.inputs.len()), ("the number of outputs", model.outputs.len())]
-        {
-            if count != 1 {
-                return Err(DetectError::Shape { path, what, found: count.to_string(), expected: "1".to_owned() });
+        let engine = match Program::read(bytes, Kernel::best()) {
+            Ok(program) => Engine::Int8(Arc::new(program)),
+            Err(reason) => {
+                if let Unsupported::Node { .. } = reason {
+                    log::warn!("{}: quantised, but left to the slower engine: {reason}", path.display());
+                }
+                Engine::Real(Box::new(RealNetwork::read(path, bytes)?))
             }
-        }
+        };
         let steps = (1..=255_u8).map(|score| logit((f64::from(score) - 0.5) / 255.0)).collect();
-        let mut network = Self { path, model, sha256, plans: Vec::new(), steps };
-        // Compiling for the smallest tile proves that the network has a detector's shape before any frame comes.
-        network.run_for(Size::new(64, 32))?;
-        network.plans.clear();
-        Ok(network)
+        Ok(Self { engine, sha256, steps })
     }
 
     /// SHA-256 of the file, in hexadecimal.
@@ -151,61 +146,33 @@ impl Network {
         &self.sha256
     }
 
+    /// The engine's name.
+    pub fn runs_on(&self) -> String {
+        match &self.engine {
+            Engine::Int8(program) => format!("whole numbers, {:?} kernel", program.kernel()),
+            Engine::Real(_) => "real numbers, tract".to_owned(),
+        }
+    }
+
+    /// Longest side of a tile, in pixels, a multiple of 32. Larger pictures are cut, which bounds memory.
+    pub fn side_max(&self) -> usize {
+        match self.engine {
+            // About 18 bytes a pixel, and its rows are shared between threads.
+            Engine::Int8(_) => 2048,
+            // About 100 bytes a pixel, and only tiles are shared between threads.
+            Engine::Real(_) => 768,
+        }
+    }
+
     /// A run for tiles of `shape`, whose sides are multiples of 32.
     pub fn run_for(&mut self, shape: Size) -> Result<Run, DetectError> {
-        let plan = match self.plans.iter().find(|(kept, _)| *kept == shape) {
-            Some((_, plan)) => Arc::clone(plan),
-            None => {
-                let plan = self.compile(shape)?;
-                if self.plans.len() == PLANS_KEPT {
-                    self.plans.remove(0);
-                }
-                self.plans.push((shape, Arc::clone(&plan)));
-                plan
-            }
+        let engine = match &mut self.engine {
+            Engine::Int8(program) => EngineRun::Int8(Box::new(Runner::new(Arc::clone(program), shape))),
+            Engine::Real(network) => EngineRun::Real(network.run_for(shape)?),
         };
         let cells = Grid::over(shape, SCORE_CELL).cells();
-        let input =
-            Tensor::zero::<f32>(&[1, 3, shape.height, shape.width]).map_err(|error| unusable(&self.path, &error))?;
-        let scores = vec![0; cells * 2].into_boxed_slice();
-        Ok(Run { plan, shape, input: Arc::new(input), scores, steps: Arc::clone(&self.steps) })
+        Ok(Run { engine, shape, scores: vec![0; cells * 2].into_boxed_slice(), steps: Arc::clone(&self.steps) })
     }
-
-    fn compile(&self, shape: Size) -> Result<Plan, DetectError> {
-        let grid = Grid::over(shape, SCORE_CELL);
-        let fact = f32::fact([1, 3, shape.height, shape.width]);
-        let rank = self.model.input_fact(0).ok().and_then(|fact| fact.shape.rank().concretize());
-        let channels = self.model.input_fact(0).ok().and_then(|fact| fact.shape.dim(1)?.concretize()?.to_i64().ok());
-        if rank != Some(4) || channels != Some(3) {
-            let found = self.model.input_fact(0).map_or_else(|_| "unknown".to_owned(), |fact| format!("{fact:?}"));
-            let expected = "f32 [1, 3, H, W]".to_owned();
-            return Err(DetectError::Shape { path: self.path.clone(), what: "the input", found, expected });
-        }
-        let model = self
-            .model
-            .clone()
-            .with_input_fact(0, fact.into())
-            .and_then(InferenceModelExt::into_optimized)
-            .map_err(|error| unusable(&self.path, &error))?;
-        let output = model.output_fact(0).map_err(|error| unusable(&self.path, &error))?;
-        let dims = output.shape.as_concrete();
-        let expected = [1, 2, grid.rows, grid.columns];
-        if dims != Some(&expected) || output.datum_type != f32::datum_type() {
-            return Err(DetectError::Shape {
-                path: self.path.clone(),
-                what: "the output",
-                found: format!("{output:?}"),
-                expected: format!("f32 {expected:?} for an input of {shape}"),
-            });
-        }
-        model.into_runnable().map_err(|error| unusable(&self.path, &error))
-    }
-}
-
-fn unusable(path: &Path, error: &TractError) -> DetectError {
-    let reason = format!("{error:#}");
-    let reason = reason.lines().next().unwrap_or_default().chars().take(200).collect();
-    DetectError::Unusable { path: path.to_owned(), reason }
 }
 
 /// The logit of a probability.
@@ -214,13 +181,17 @@ fn logit(probability: f64) -> f32 {
     (probability / (1.0 - probability)).ln() as f32
 }
 
-/// The network compiled for one tile, with its buffers.
+/// The network made ready for one tile, with its buffers.
 pub struct Run {
-    plan: Plan,
+    engine: EngineRun,
     shape: Size,
-    input: Arc<Tensor>,
     scores: Box<[u8]>,
     steps: Arc<[f32]>,
+}
+
+enum EngineRun {
+    Int8(Box<Runner>),
+    Real(RealRun),
 }
 
 impl Run {
@@ -239,32 +210,39 @@ impl Run {
         &self.scores[self.scores.len() / 2..]
     }
 
-    /// Has `fill` write the tile's three planes, runs the network and keeps its scores.
-    pub fn examine(&mut self, fill: impl FnOnce(&mut [f32], Size)) -> Result<(), Fault> {
-        // The last run let go of the input, so it is ours alone again.
-        let tensor = Arc::get_mut(&mut self.input).ok_or(Fault::DetectorFailed)?;
-        let mut plain = tensor.try_as_plain_ram_mut().map_err(|_| Fault::DetectorFailed)?;
-        let planes = plain.as_slice_mut::<f32>().map_err(|_| Fault::DetectorFailed)?;
-        fill(planes, self.shape);
-        let outputs = self.plan.run(tvec!(TValue::from_const(Arc::clone(&self.input)))).map_err(|error| {
-            log::error!("the network could not be run: {error:#}");
-            Fault::DetectorFailed
-        })?;
-        let output = outputs.first().ok_or(Fault::EvidenceMalformed)?;
-        let logits = output
-            .try_as_plain_ram()
-            .and_then(|plain| plain.as_slice::<f32>())
-            .map_err(|_| Fault::EvidenceMalformed)?;
-        if logits.len() != self.scores.len() {
-            return Err(Fault::EvidenceMalformed);
-        }
-        for (score, &logit) in self.scores.iter_mut().zip(logits) {
-            if !logit.is_finite() {
-                return Err(Fault::EvidenceMalformed);
+    /// Runs the network over the part of `picture` that begins at `origin` (column, row), lowers its logits by `lowered`
+    /// and keeps the scores.
+    ///
+    /// # Errors
+    /// [`Fault::DetectorFailed`] where the network cannot be run, [`Fault::EvidenceMalformed`] where what it gives is
+    /// not finite or has another shape.
+    pub fn examine(&mut self, picture: &Picture, origin: (usize, usize), lowered: f32) -> Result<(), Fault> {
+        let (column, row) = origin;
+        let (scores, steps) = (&mut self.scores, &self.steps);
+        match &mut self.engine {
+            EngineRun::Int8(runner) => {
+                picture.fill_pixels(column, row, runner.pixels());
+                score(runner.run()?, lowered, steps, scores)
             }
-            let reached = self.steps.partition_point(|&step| step <= logit);
-            *score = u8::try_from(reached).unwrap_or(u8::MAX);
+            EngineRun::Real(run) => {
+                let shape = self.shape;
+                run.run(
+                    |planes| picture.fill_planes(column, row, shape, planes),
+                    |logits| score(logits, lowered, steps, scores),
+                )
+            }
         }
-        Ok(())
     }
+}
+
+/// Turns logits, lowered, into scores: how many of the steps each has reached.
+fn score(logits: &[f32], lowered: f32, steps: &[f32], scores: &mut [u8]) -> Result<(), Fault> {
+    if logits.len() != scores.len() || !logits.iter().all(|logit| logit.is_finite()) {
+        return Err(Fault::EvidenceMalformed);
+    }
+    for (score, &logit) in scores.iter_mut().zip(logits) {
+        let reached = steps.partition_point(|&step| step <= logit - lowered);
+        *score = u8::try_from(reached).unwrap_or(u8::MAX);
+    }
+    Ok(())
 }

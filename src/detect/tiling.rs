@@ -5,8 +5,6 @@ use crate::base::geometry::SCORE_CELL;
 
 /// A tile's sides are multiples of this: the network halves its input five times at most.
 const STEP: usize = 32;
-/// Longest side of a tile, in pixels. Larger pictures are cut, which bounds memory and gives threads something to share.
-const SIDE_MAX: usize = 768;
 /// How far neighbouring tiles overlap at least, in pixels: what a cell at a tile's edge would otherwise miss of its
 /// surroundings.
 const OVERLAP: usize = 64;
@@ -28,11 +26,11 @@ struct Axis {
 }
 
 impl Axis {
-    fn over(length: usize) -> Self {
+    fn over(length: usize, side_max: usize) -> Self {
         let mut count = 1;
         loop {
             let side = (length + (count - 1) * OVERLAP).div_ceil(count).next_multiple_of(STEP);
-            if side <= SIDE_MAX {
+            if side <= side_max {
                 let last = length.next_multiple_of(SCORE_CELL).saturating_sub(side);
                 return Self { count, side, last };
             }
@@ -47,9 +45,9 @@ impl Axis {
 }
 
 impl Tiling {
-    /// The tiles for a picture of `size`.
-    pub fn over(size: Size) -> Self {
-        let (across, down) = (Axis::over(size.width), Axis::over(size.height));
+    /// The tiles for a picture of `size`, none with a side above `side_max`, which is a multiple of 32 from 256 on.
+    pub fn over(size: Size, side_max: usize) -> Self {
+        let (across, down) = (Axis::over(size.width, side_max), Axis::over(size.height, side_max));
         Self { tile: Size::new(across.side, down.side), across, down }
     }
 
@@ -68,8 +66,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn every_pixel_is_inside_a_tile(width in 1_usize..5000, height in 1_usize..5000) {
-            let tiling = Tiling::over(Size::new(width, height));
+        fn every_pixel_is_inside_a_tile(width in 1_usize..5000, height in 1_usize..5000, most in 8_usize..80) {
+            let side_max = most * STEP;
+            let tiling = Tiling::over(Size::new(width, height), side_max);
             for (axis, length) in [(tiling.across, width), (tiling.down, height)] {
                 let mut reached = 0;
                 for index in 0..axis.count {
@@ -79,7 +78,7 @@ mod tests {
                     reached = origin + axis.side;
                 }
                 prop_assert!(reached >= length);
-                prop_assert!(axis.side % STEP == 0 && axis.side <= SIDE_MAX);
+                prop_assert!(axis.side % STEP == 0 && axis.side <= side_max);
             }
         }
     }

@@ -42,8 +42,8 @@ impl Default for Settings {
             margin_px: 0,
             hold: Micros::from_ms(200),
             evidence_age_max: Micros::from_ms(500),
-            person_threshold: 0.6,
-            vehicle_threshold: 0.58,
+            person_threshold: 0.55,
+            vehicle_threshold: 0.57,
         }
     }
 }

@@ -1,0 +1,350 @@
+//! From an ONNX graph of standard quantised operators to a list of steps.
+//!
+//! Taken are `QLinearConv` (1x1 or 3x3, stride and dilation 1 or 2, as many zeros around as keep the size), `Concat` of
+//! two along the channels, and between a `DequantizeLinear` and a `QuantizeLinear` either `Add` of two or `Resize` to
+//! the nearest at twice the size; at the end `DequantizeLinear` and a `Conv` of 1x1 to the two logits. Every zero point
+//! is 0, every layer has a multiple of 16 channels, the input is `u8 [1, 3, H, W]`. That is what
+//! `models/train/quantise.py` writes.
+
+use std::collections::HashMap;
+
+use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
+use tract_onnx::prelude::Framework;
+
+use super::conv::Conv;
+use super::head::Head;
+use super::kernel::{DEPTH, Kernel, LANES, Weights};
+use super::{Kind, Program, Step};
+use crate::base::geometry::SCORE_CELL;
+
+/// Far above any network that a companion computer could run, and far below what would overflow.
+const CHANNELS_MAX: usize = 4096;
+
+/// Why a graph is not one of these.
+#[derive(Debug, thiserror::Error)]
+pub enum Unsupported {
+    /// It has no `QLinearConv`, so nothing says that it is meant for whole numbers.
+    #[error("not quantised")]
+    NotQuantised,
+    /// It is quantised, but not as this reader takes it.
+    #[error("{node}: {reason}")]
+    Node {
+        /// Name of the node.
+        node: String,
+        /// What it has and what is taken.
+        reason: String,
+    },
+}
+
+/// A name of the graph: what stands for it here.
+#[derive(Clone)]
+enum Value {
+    /// Codes in the maps of this number.
+    Codes(usize),
+    /// Codes times a scale.
+    Real(usize, f32),
+    /// The sum of two of these.
+    Sum([(usize, f32); 2]),
+    /// One of these at twice the size.
+    Doubled(usize, f32),
+}
+
+/// Reads `bytes`; see [`Program::read`].
+pub fn read(bytes: &[u8], kernel: Kernel) -> Result<Program, Unsupported> {
+    let whole = |reason: String| Unsupported::Node { node: "the file".to_owned(), reason };
+    let proto = tract_onnx::onnx().proto_model_for_read(&mut &*bytes).map_err(|error| whole(format!("{error:#}")))?;
+    let graph = proto.graph.ok_or_else(|| whole("has no graph".to_owned()))?;
+    if !graph.node.iter().any(|node| node.op_type == "QLinearConv") {
+        return Err(Unsupported::NotQuantised);
+    }
+    let mut reader = Reader::new(&graph, kernel).map_err(whole)?;
+    for node in &graph.node {
+        reader.take(node).map_err(|reason| Unsupported::Node { node: node.name.clone(), reason })?;
+    }
+    let head = reader.head.ok_or_else(|| whole("has no Conv to the logits at its end".to_owned()))?;
+    Ok(Program { steps: reader.steps, kinds: reader.kinds, head, kernel })
+}
+
+struct Reader<'a> {
+    constants: HashMap<&'a str, &'a TensorProto>,
+    values: HashMap<&'a str, Value>,
+    steps: Vec<Step>,
+    kinds: Vec<Kind>,
+    head: Option<Head>,
+    kernel: Kernel,
+}
+
+impl<'a> Reader<'a> {
+    fn new(graph: &'a GraphProto, kernel: Kernel) -> Result<Self, String> {
+        let constants = graph.initializer.iter().map(|tensor| (tensor.name.as_str(), tensor)).collect();
+        let [image] = graph.input.as_slice() else {
+            return Err(format!("has {} inputs, expected 1", graph.input.len()));
+        };
+        let values = HashMap::from([(image.name.as_str(), Value::Codes(0))]);
+        // Three colours and a byte that nothing looks at: a tap reads four.
+        let kinds = vec![Kind { shrink: 1, channels: DEPTH }];
+        Ok(Self { constants, values, steps: Vec::new(), kinds, head: None, kernel })
+    }
+
+    fn take(&mut self, node: &'a NodeProto) -> Result<(), String> {
+        if self.head.is_some() {
+            return Err("comes after the logits".to_owned());
+        }
+        let value = match node.op_type.as_str() {
+            "QLinearConv" => Value::Codes(self.convolution(node)?),
+            "DequantizeLinear" => {
+                self.expect_zero(node, 2)?;
+                Value::Real(self.codes(node, 0)?, self.scale(node, 1)?)
+            }
+            "QuantizeLinear" => {
+                self.expect_zero(node, 2)?;
+                Value::Codes(self.coded(node)?)
+            }
+            "Add" => match (self.value(node, 0)?, self.value(node, 1)?) {
+                (Value::Real(a, a_scale), Value::Real(b, b_scale)) if a != b && self.kinds[a] == self.kinds[b] => {
+                    Value::Sum([(a, a_scale), (b, b_scale)])
+                }
+                _ => return Err("adds what is not two layers of one shape".to_owned()),
+            },
+            "Resize" => {
+                let twice = self.floats(node, 2)?;
+                let ways = ["mode", "coordinate_transformation_mode", "nearest_mode"].map(|name| text(node, name));
+                if twice != [1.0, 1.0, 2.0, 2.0] || ways != ["nearest", "asymmetric", "floor"] {
+                    return Err(format!("resizes {ways:?} by {twice:?}, expected nearest, asymmetric, floor by 2"));
+                }
+                match self.value(node, 0)? {
+                    Value::Real(from, scale) => Value::Doubled(from, scale),
+                    _ => return Err("resizes what is not one layer".to_owned()),
+                }
+            }
+            "Concat" if integer(node, "axis", 0) == 1 && node.input.len() == 2 => {
+                Value::Codes(self.join([self.codes(node, 0)?, self.codes(node, 1)?])?)
+            }
+            "Conv" => {
+                self.head = Some(self.logits(node)?);
+                return Ok(());
+            }
+            other => return Err(format!("the operator {other} has no form in whole numbers here")),
+        };
+        let [name] = node.output.as_slice() else {
+            return Err(format!("has {} outputs, expected 1", node.output.len()));
+        };
+        self.values.insert(name, value);
+        Ok(())
+    }
+
+    /// New maps, and their number.
+    fn maps(&mut self, kind: Kind) -> usize {
+        self.kinds.push(kind);
+        self.kinds.len() - 1
+    }
+
+    fn convolution(&mut self, node: &NodeProto) -> Result<usize, String> {
+        for zero in [2, 5, 7] {
+            self.expect_zero(node, zero)?;
+        }
+        let from = self.codes(node, 0)?;
+        let tensor = self.constant(node, 3)?;
+        let [outputs, inputs, side, down] = sides(tensor)?;
+        let stride = single(node, "strides", 1)?;
+        let dilation = single(node, "dilations", 1)?;
+        let reach = side / 2 * dilation;
+        let fits = side == down && matches!(side, 1 | 3) && matches!(stride, 1 | 2) && matches!(dilation, 1 | 2);
+        if !fits || single(node, "pads", 0)? != reach || integer(node, "group", 1) != 1 {
+            return Err(format!("a {side}x{down} convolution by {stride} with dilation {dilation}: see graph.rs"));
+        }
+        let given = self.kinds[from];
+        let colours = if from == 0 { 3 } else { given.channels };
+        if inputs != colours || !outputs.is_multiple_of(LANES) || outputs == 0 {
+            return Err(format!("takes {inputs} channels of {colours} and gives {outputs}, expected a multiple of 16"));
+        }
+        let shrink = given.shrink * stride;
+        if shrink > 32 {
+            return Err(format!("is at 1/{shrink} of the picture, expected 1/32 at most"));
+        }
+        let values = i8s(tensor)?;
+        if values.contains(&i8::MIN) {
+            return Err("has a weight of -128, expected -127 to 127".to_owned());
+        }
+        let (x_scale, y_scale) = (self.scale(node, 1)?, self.scale(node, 6)?);
+        let scales = self.floats(node, 4)?;
+        let bias = i32s(self.constant(node, 8)?)?;
+        if scales.len() != outputs || bias.len() != outputs {
+            return Err(format!("has {} scales and {} biases for {outputs} outputs", scales.len(), bias.len()));
+        }
+        let scale: Vec<f32> = scales.iter().map(|scale| x_scale * scale / y_scale).collect();
+        if !scale.iter().all(|scale| scale.is_finite() && *scale > 0.0) {
+            return Err("a scale is not finite and above 0".to_owned());
+        }
+        let taps = side * side * given.channels / DEPTH;
+        let mut ordered = vec![0; outputs * taps * DEPTH];
+        for (index, &value) in values.iter().enumerate() {
+            let (output, rest) = (index / (inputs * side * side), index % (inputs * side * side));
+            let (channel, place) = (rest / (side * side), rest % (side * side));
+            ordered[(output * side * side + place) * given.channels + channel] = value;
+        }
+        let weights = Weights::new(self.kernel, taps, &ordered, &bias, &scale);
+        let to = self.maps(Kind { shrink, channels: outputs });
+        self.steps.push(Step::Conv { from, to, conv: Conv { side, stride, dilation, weights } });
+        Ok(to)
+    }
+
+    /// What `QuantizeLinear` makes of a sum or of something doubled.
+    fn coded(&mut self, node: &NodeProto) -> Result<usize, String> {
+        let made = self.scale(node, 1)?;
+        match self.value(node, 0)? {
+            Value::Sum([(a, a_scale), (b, b_scale)]) => {
+                let to = self.maps(self.kinds[a]);
+                self.steps.push(Step::Add { from: [a, b], to, scales: [a_scale, b_scale], scale: made });
+                Ok(to)
+            }
+            Value::Doubled(from, scale) if scale.to_bits() == made.to_bits() => {
+                let kind = self.kinds[from];
+                if !kind.shrink.is_multiple_of(2) {
+                    return Err("is larger than the picture".to_owned());
+                }
+                let to = self.maps(Kind { shrink: kind.shrink / 2, ..kind });
+                self.steps.push(Step::Double { from, to });
+                Ok(to)
+            }
+            _ => Err("codes something else than a sum or a doubled layer of the same scale".to_owned()),
+        }
+    }
+
+    fn join(&mut self, from: [usize; 2]) -> Result<usize, String> {
+        let [a, b] = from.map(|number| self.kinds[number]);
+        if a.shrink != b.shrink || from[0] == from[1] || from.contains(&0) || a.channels + b.channels > CHANNELS_MAX {
+            return Err("joins layers of two sizes, or to more than 4096 channels".to_owned());
+        }
+        let to = self.maps(Kind { shrink: a.shrink, channels: a.channels + b.channels });
+        self.steps.push(Step::Join { from, to });
+        Ok(to)
+    }
+
+    fn logits(&self, node: &NodeProto) -> Result<Head, String> {
+        let Value::Real(from, scale) = self.value(node, 0)? else {
+            return Err("makes logits of what is not one layer".to_owned());
+        };
+        let kind = self.kinds[from];
+        let found = sides(self.constant(node, 1)?)?;
+        if found != [2, kind.channels, 1, 1] || kind.shrink != SCORE_CELL || from == 0 {
+            return Err(format!("makes logits by {found:?} at 1/{} of the picture, expected 2 at 1/8", kind.shrink));
+        }
+        let weights = self.floats(node, 1)?;
+        let bias = self.floats(node, 2)?;
+        let [first, second] = bias[..] else {
+            return Err(format!("has {} biases, expected 2", bias.len()));
+        };
+        if !weights.iter().chain(&bias).all(|value| value.is_finite()) {
+            return Err("a weight of the logits is not finite".to_owned());
+        }
+        let (person, vehicle) = weights.split_at(kind.channels);
+        Ok(Head { from, scale, weights: [person.to_vec(), vehicle.to_vec()], bias: [first, second] })
+    }
+
+    fn value(&self, node: &NodeProto, input: usize) -> Result<Value, String> {
+        let name = node.input.get(input).ok_or_else(|| format!("has no input {input}"))?;
+        self.values.get(name.as_str()).cloned().ok_or_else(|| format!("reads {name}, which nothing before it gives"))
+    }
+
+    fn codes(&self, node: &NodeProto, input: usize) -> Result<usize, String> {
+        match self.value(node, input)? {
+            Value::Codes(number) => Ok(number),
+            Value::Real(..) | Value::Sum(_) | Value::Doubled(..) => Err(format!("input {input} is not quantised")),
+        }
+    }
+
+    fn constant(&self, node: &NodeProto, input: usize) -> Result<&'a TensorProto, String> {
+        let name = node.input.get(input).ok_or_else(|| format!("has no input {input}"))?;
+        self.constants.get(name.as_str()).copied().ok_or_else(|| format!("{name} is not a constant"))
+    }
+
+    fn floats(&self, node: &NodeProto, input: usize) -> Result<Vec<f32>, String> {
+        let tensor = self.constant(node, input)?;
+        if tensor.data_type != DataType::Float as i32 {
+            return Err(format!("{} is not f32", tensor.name));
+        }
+        let raw =
+            tensor.raw_data.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+        let values: Vec<f32> = tensor.float_data.iter().copied().chain(raw).collect();
+        complete(tensor, values)
+    }
+
+    fn scale(&self, node: &NodeProto, input: usize) -> Result<f32, String> {
+        match self.floats(node, input)?[..] {
+            [scale] if scale.is_finite() && scale > 0.0 => Ok(scale),
+            _ => Err(format!("input {input} is not one scale above 0")),
+        }
+    }
+
+    fn expect_zero(&self, node: &NodeProto, input: usize) -> Result<(), String> {
+        let tensor = self.constant(node, input)?;
+        let typed = [DataType::Uint8 as i32, DataType::Int8 as i32].contains(&tensor.data_type);
+        if typed && tensor.raw_data.iter().all(|byte| *byte == 0) && tensor.int32_data.iter().all(|value| *value == 0) {
+            return Ok(());
+        }
+        Err(format!("the zero point {} is not 0", tensor.name))
+    }
+}
+
+/// The values of a tensor, if they are as many as its shape says.
+fn complete<T>(tensor: &TensorProto, values: Vec<T>) -> Result<Vec<T>, String> {
+    let expected = tensor
+        .dims
+        .iter()
+        .try_fold(1_usize, |product, side| usize::try_from(*side).ok().and_then(|side| product.checked_mul(side)));
+    if expected == Some(values.len()) {
+        return Ok(values);
+    }
+    Err(format!("{} has {} values for a shape of {:?}", tensor.name, values.len(), tensor.dims))
+}
+
+fn i8s(tensor: &TensorProto) -> Result<Vec<i8>, String> {
+    if tensor.data_type != DataType::Int8 as i32 {
+        return Err(format!("{} is not i8", tensor.name));
+    }
+    let listed = tensor.int32_data.iter().map(|value| i8::try_from(*value));
+    let listed: Vec<i8> = listed.collect::<Result<_, _>>().map_err(|_| format!("{} is not i8", tensor.name))?;
+    complete(tensor, listed.into_iter().chain(tensor.raw_data.iter().map(|byte| byte.cast_signed())).collect())
+}
+
+fn i32s(tensor: &TensorProto) -> Result<Vec<i32>, String> {
+    if tensor.data_type != DataType::Int32 as i32 {
+        return Err(format!("{} is not i32", tensor.name));
+    }
+    let raw = tensor.raw_data.chunks_exact(4).map(|bytes| i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
+    complete(tensor, tensor.int32_data.iter().copied().chain(raw).collect())
+}
+
+/// The four sides of a convolution's weights.
+fn sides(tensor: &TensorProto) -> Result<[usize; 4], String> {
+    let sides: Vec<usize> = tensor.dims.iter().filter_map(|side| usize::try_from(*side).ok()).collect();
+    let sane = sides.iter().all(|side| (1..=CHANNELS_MAX).contains(side));
+    <[usize; 4]>::try_from(sides)
+        .ok()
+        .filter(|_| sane)
+        .ok_or_else(|| format!("{} has shape {:?}", tensor.name, tensor.dims))
+}
+
+fn integer(node: &NodeProto, name: &str, otherwise: i64) -> i64 {
+    node.attribute.iter().find(|attribute| attribute.name == name).map_or(otherwise, |attribute| attribute.i)
+}
+
+fn text<'a>(node: &'a NodeProto, name: &str) -> &'a str {
+    let found = node.attribute.iter().find(|attribute| attribute.name == name);
+    found.and_then(|attribute| std::str::from_utf8(&attribute.s).ok()).unwrap_or_default()
+}
+
+/// An attribute with one number for every side.
+fn single(node: &NodeProto, name: &str, otherwise: usize) -> Result<usize, String> {
+    let Some(found) = node.attribute.iter().find(|attribute| attribute.name == name) else {
+        return Ok(otherwise);
+    };
+    match found.ints.as_slice() {
+        [first, rest @ ..] if rest.iter().all(|side| side == first) => {
+            usize::try_from(*first).map_err(|_| format!("{name} is negative"))
+        }
+        _ => Err(format!("{name} is {:?}, expected one number for every side", found.ints)),
+    }
+}

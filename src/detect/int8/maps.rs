@@ -1,0 +1,59 @@
+//! Activations of one layer: channel-last bytes inside a border of zeros, so that a convolution needs no edge cases.
+
+use rayon::prelude::*;
+
+/// Cells of border on each side: what a convolution of 3 x 3 with a dilation of 2 reaches over the edge.
+pub const BORDER: usize = 2;
+
+/// A picture of `channels` bytes a cell.
+pub struct Maps {
+    width: usize,
+    height: usize,
+    channels: usize,
+    bytes: Box<[u8]>,
+}
+
+impl Maps {
+    /// All zero.
+    pub fn new(width: usize, height: usize, channels: usize) -> Self {
+        let cells = (width + 2 * BORDER) * (height + 2 * BORDER);
+        Self { width, height, channels, bytes: vec![0; cells * channels].into_boxed_slice() }
+    }
+
+    /// Bytes of a cell.
+    pub fn channels(&self) -> usize {
+        self.channels
+    }
+
+    /// Bytes from one row to the next.
+    pub fn stride(&self) -> usize {
+        (self.width + 2 * BORDER) * self.channels
+    }
+
+    /// Everything from a cell of the border on; (0, 0) is the border's own corner.
+    pub fn beyond_corner(&self, column: usize, row: usize) -> &[u8] {
+        &self.bytes[row * self.stride() + column * self.channels..]
+    }
+
+    /// One row without its border.
+    pub fn row(&self, y: usize) -> &[u8] {
+        &self.beyond_corner(BORDER, y + BORDER)[..self.width * self.channels]
+    }
+
+    /// All rows without their borders.
+    pub fn rows_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        let (stride, height, inside) = (self.stride(), self.height, self.inside());
+        self.bytes.chunks_exact_mut(stride).skip(BORDER).take(height).map(move |row| &mut row[inside.clone()])
+    }
+
+    /// All rows without their borders, with their numbers, for the threads of this pool.
+    pub fn par_rows_mut(&mut self) -> impl IndexedParallelIterator<Item = (usize, &mut [u8])> {
+        let (stride, height, inside) = (self.stride(), self.height, self.inside());
+        let rows = self.bytes.par_chunks_exact_mut(stride).skip(BORDER).take(height);
+        rows.enumerate().map(move |(y, row)| (y, &mut row[inside.clone()]))
+    }
+
+    fn inside(&self) -> std::ops::Range<usize> {
+        BORDER * self.channels..(BORDER + self.width) * self.channels
+    }
+}

@@ -1,0 +1,180 @@
+//! Networks in whole numbers: 8-bit weights and activations, run by our own kernels.
+//!
+//! The engine that loads every other network (tract) runs the convolutions of quantised ones in f32 or slowly, lays
+//! pictures out channel by channel, and allocates every result anew. Here the whole quantised graph is one operator: it
+//! is read once into a list of steps, its activations lie channel-last in buffers that are made once for a tile, and
+//! each step splits its rows over the threads of the pool it is called in. The outcome is that of the ONNX operators to
+//! the bit, on any processor and any number of threads; a test holds it against tract's own run of the same file.
+//!
+//! A graph is taken if it consists of what a plain convolutional network exports to (see [`graph`]); any other is left
+//! to tract.
+
+mod conv;
+mod graph;
+mod head;
+mod kernel;
+mod maps;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use crate::base::geometry::SCORE_CELL;
+use crate::base::{Fault, Size};
+use conv::Conv;
+pub use graph::Unsupported;
+use head::Head;
+pub use kernel::Kernel;
+use maps::Maps;
+use rayon::prelude::*;
+
+/// One step of a network. Numbers name the [`Maps`] it reads and writes; it never writes what it reads.
+enum Step {
+    /// Convolution, bias, ReLU and requantisation.
+    Conv { from: usize, to: usize, conv: Conv },
+    /// Two maps added, each times its scale, over the scale of the sum.
+    Add { from: [usize; 2], to: usize, scales: [f32; 2], scale: f32 },
+    /// Each cell repeated twice each way.
+    Double { from: usize, to: usize },
+    /// The channels of one map after those of the other.
+    Join { from: [usize; 2], to: usize },
+}
+
+/// The maps that a step writes: how much smaller than the picture they are, and how many channels they have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Kind {
+    shrink: usize,
+    channels: usize,
+}
+
+/// A quantised network, read and checked.
+pub struct Program {
+    steps: Vec<Step>,
+    kinds: Vec<Kind>,
+    head: Head,
+    kernel: Kernel,
+}
+
+/// Rows that are worth handing to another thread.
+const ROWS_AT_LEAST: usize = 4;
+
+/// A program with its buffers for tiles of one shape.
+pub struct Runner {
+    program: Arc<Program>,
+    maps: Vec<Maps>,
+    taps: Vec<Vec<usize>>,
+    logits: Box<[f32]>,
+}
+
+impl Program {
+    /// Reads an ONNX file that has passed its hash check.
+    ///
+    /// # Errors
+    /// The first thing in it that has no place here.
+    pub fn read(bytes: &[u8], kernel: Kernel) -> Result<Self, Unsupported> {
+        graph::read(bytes, kernel)
+    }
+
+    /// The kernel that was chosen.
+    pub fn kernel(&self) -> Kernel {
+        self.kernel
+    }
+}
+
+impl Runner {
+    /// Buffers for tiles of `shape`, whose sides are multiples of 32.
+    pub fn new(program: Arc<Program>, shape: Size) -> Self {
+        let maps: Vec<Maps> = program
+            .kinds
+            .iter()
+            .map(|kind| Maps::new(shape.width / kind.shrink, shape.height / kind.shrink, kind.channels))
+            .collect();
+        let taps = program
+            .steps
+            .iter()
+            .map(|step| match step {
+                Step::Conv { from, conv, .. } => conv.taps(&maps[*from]),
+                Step::Add { .. } | Step::Double { .. } | Step::Join { .. } => Vec::new(),
+            })
+            .collect();
+        let cells = shape.width / SCORE_CELL * (shape.height / SCORE_CELL);
+        let logits = vec![0.0; cells * 2].into_boxed_slice();
+        Self { program, maps, taps, logits }
+    }
+
+    /// The rows of the tile, four bytes for each pixel: red, green, blue and one that is not looked at.
+    pub fn pixels(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        self.maps[0].rows_mut()
+    }
+
+    /// Runs the network over the pixels: logits of persons, then of vehicles, row order.
+    ///
+    /// # Errors
+    /// [`Fault::DetectorFailed`] if a step reads what it writes, which reading the graph has ruled out.
+    pub fn run(&mut self) -> Result<&[f32], Fault> {
+        let kernel = self.program.kernel;
+        for (step, taps) in self.program.steps.iter().zip(&self.taps) {
+            match step {
+                Step::Conv { from, to, conv } => {
+                    let [from, to] = pick(&mut self.maps, [*from, *to])?;
+                    to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, row)| {
+                        conv.run_row(kernel, from, taps, y, row);
+                    });
+                }
+                Step::Add { from: [a, b], to, scales, scale } => {
+                    let [a, b, to] = pick(&mut self.maps, [*a, *b, *to])?;
+                    to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, row)| {
+                        add(a.row(y), b.row(y), *scales, *scale, row);
+                    });
+                }
+                Step::Double { from, to } => {
+                    let [from, to] = pick(&mut self.maps, [*from, *to])?;
+                    let channels = to.channels();
+                    to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, row)| {
+                        let pairs = row.chunks_exact_mut(2 * channels);
+                        for (pair, cell) in pairs.zip(from.row(y / 2).chunks_exact(channels)) {
+                            let (left, right) = pair.split_at_mut(channels);
+                            left.copy_from_slice(cell);
+                            right.copy_from_slice(cell);
+                        }
+                    });
+                }
+                Step::Join { from: [a, b], to } => {
+                    let [a, b, to] = pick(&mut self.maps, [*a, *b, *to])?;
+                    let (channels, first) = (to.channels(), a.channels());
+                    to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, row)| {
+                        let cells = a.row(y).chunks_exact(first).zip(b.row(y).chunks_exact(channels - first));
+                        for (cell, (a, b)) in row.chunks_exact_mut(channels).zip(cells) {
+                            cell[..first].copy_from_slice(a);
+                            cell[first..].copy_from_slice(b);
+                        }
+                    });
+                }
+            }
+        }
+        self.program.head.run(&self.maps[self.program.head.from], &mut self.logits);
+        Ok(&self.logits)
+    }
+}
+
+/// Several maps at once, the last of them to be written.
+fn pick<const N: usize>(maps: &mut [Maps], numbers: [usize; N]) -> Result<[&mut Maps; N], Fault> {
+    maps.get_disjoint_mut(numbers).map_err(|_| Fault::DetectorFailed)
+}
+
+/// ONNX `QuantizeLinear(DequantizeLinear(a) + DequantizeLinear(b))` with zero points of 0.
+fn add(a: &[u8], b: &[u8], scales: [f32; 2], scale: f32, sum: &mut [u8]) {
+    for ((sum, &a), &b) in sum.iter_mut().zip(a).zip(b) {
+        *sum = coded((f32::from(a) * scales[0] + f32::from(b) * scales[1]) / scale);
+    }
+}
+
+/// A value cut to 0 to 255 and rounded half to even.
+///
+/// Adding 1.5 * 2^23 leaves no room for a fraction, so that the addition itself rounds, as IEEE 754 says, and the low
+/// byte is the whole number. Unlike `round_ties_even` the compiler makes SIMD of it on every target.
+#[expect(clippy::cast_possible_truncation, reason = "the low byte is meant")]
+fn coded(value: f32) -> u8 {
+    const NO_FRACTION: f32 = 12_582_912.0;
+    (value.clamp(0.0, 255.0) + NO_FRACTION).to_bits() as u8
+}
