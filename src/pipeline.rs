@@ -21,11 +21,11 @@ use crate::interlock::{Interlock, Permit, Response};
 use crate::mask::{Account, Mask, State, redact};
 
 /// Frames between two threads. More only adds latency: each thread needs one to work on and one waiting.
-const QUEUE: usize = 2;
+const QUEUE: usize = 1;
 /// Messages that fit into the seam.
 const SEAM: usize = 32;
 /// Raw frames alive at once: one in the camera's hands, one in each of three threads' and the two queues between them.
-const FRAMES_ALIVE: usize = 4 + 2 * QUEUE;
+pub const FRAMES_ALIVE: usize = 4 + 2 * QUEUE;
 
 /// Everything that may see raw frames.
 pub struct Dark<'a> {

@@ -122,7 +122,7 @@ fn scores(seed: u64, detector: &mut Detector) -> Result<Figures, Failure> {
     let truth = ClipTruth::parse(&truth, Path::new("scene")).map_err(|error| internal(&error))?;
     let camera = open(seed, FRAMES)?;
     let mode = camera.mode();
-    let sources = Sources::new(mode.shape, 16);
+    let sources = Sources::new(mode.shape, pipeline::FRAMES_ALIVE + 1);
     let settings =
         score::Settings { rate: RATE, full_range: false, stills: false, truth: Some(truth), output: Output::None };
     let scorer = Scorer::new(settings);

@@ -42,8 +42,8 @@ const RESULTS: [&str; 8] = [
     "report.html",
 ];
 
-/// Source copies kept for scoring: the frames alive in the pipeline, and a few more for those dropped under load.
-const SOURCES: usize = 16;
+/// Source copies kept for scoring: one for each frame alive in the pipeline, and one on its way in.
+const SOURCES: usize = pipeline::FRAMES_ALIVE + 1;
 
 /// Redacts a recorded clip through the pipeline of the service and scores it.
 #[derive(Args)]
@@ -179,7 +179,8 @@ impl Replay {
             FramesCsv::create(&self.out.join("frames.csv")).map_err(|error| write_failure("frames.csv", &error))?;
         let scorer =
             Scorer::new(score::Settings { rate, full_range, stills: false, truth, output: Output::Clip(coverage) });
-        let sources = Sources::new(shape, SOURCES);
+        // Frames dropped under load leave their copies behind until a later one is taken.
+        let sources = Sources::new(shape, if self.realtime { 2 * SOURCES } else { SOURCES });
         detector.prepare(size).map_err(|error| Failure::new(USAGE, error))?;
         let mut progress = Progress::begin(frames);
         let clock = RealClock::start();
