@@ -25,6 +25,7 @@ MODEL = Path(__file__).resolve().parents[1] / "veil.onnx"
 REAL = Path("veil-f32.onnx")
 HEIGHT, WIDTH = 384, 640
 ALLOWED = {"Conv", "Relu", "Add", "Concat", "Resize"}
+ALLOWED |= {"QLinearConv", "QuantizeLinear", "DequantizeLinear"}  # quantise.py's
 TOLERANCE = 1e-3  # largest difference of a logit
 
 
@@ -77,6 +78,23 @@ class Writer:
         )
 
 
+def sealed(writer, element):
+    """The checked bytes of the model that a writer has collected."""
+    image = helper.make_tensor_value_info("image", element, [1, 3, HEIGHT, WIDTH])
+    scores = helper.make_tensor_value_info(
+        "scores", TensorProto.FLOAT, [1, 2, HEIGHT // CELL, WIDTH // CELL]
+    )
+    graph = helper.make_graph(writer.nodes, "veil", [image], [scores], writer.initializers)
+    model = helper.make_model(
+        graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8,
+        producer_name="voile",
+    )
+    onnx.checker.check_model(model, full_check=True)
+    assert {n.op_type for n in model.graph.node} <= ALLOWED
+    assert not model.graph.value_info
+    return model.SerializeToString()
+
+
 def build(net):
     """The ONNX model of a network, in the order of `Veil.forward`."""
     w = Writer(net)
@@ -86,19 +104,7 @@ def build(net):
     coarse = w.double(w.conv_relu(coarse))
     merged = w.conv_relu(w.add_node("Concat", [coarse, fine], axis=1))
     w.conv(merged, "scores")
-    image = helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 3, HEIGHT, WIDTH])
-    scores = helper.make_tensor_value_info(
-        "scores", TensorProto.FLOAT, [1, 2, HEIGHT // CELL, WIDTH // CELL]
-    )
-    graph = helper.make_graph(w.nodes, "veil", [image], [scores], w.initializers)
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8,
-        producer_name="voile",
-    )
-    onnx.checker.check_model(model, full_check=True)
-    assert {n.op_type for n in model.graph.node} <= ALLOWED
-    assert not model.graph.value_info
-    return model.SerializeToString()
+    return sealed(w, TensorProto.FLOAT)
 
 
 def difference(net, model):
@@ -115,6 +121,14 @@ def replace(path, content):
     draft = path.with_name(path.name + ".part")
     draft.write_bytes(content)
     os.replace(draft, path)
+
+
+def deliver(model, path):
+    """Write a model and, beside it, its SHA-256."""
+    path, digest = Path(path), hashlib.sha256(model).hexdigest()
+    replace(path, model)
+    replace(path.with_name(path.name + ".sha256"), f"{digest}  {path.name}\n".encode())
+    print(f"{len(model)} bytes, {digest}  {path.name}")
 
 
 def main():
@@ -140,11 +154,7 @@ def main():
     print(f"largest difference {off:.2e}")
     if off > TOLERANCE:
         raise SystemExit("the exported model does not agree with the network")
-    path = Path(asked.model)
-    digest = hashlib.sha256(model).hexdigest()
-    replace(path, model)
-    replace(path.with_name(path.name + ".sha256"), f"{digest}  {path.name}\n".encode())
-    print(f"{digest}  {path.name}")
+    deliver(model, asked.model)
 
 
 if __name__ == "__main__":

@@ -10,19 +10,16 @@ export.py, and its SHA-256 is put beside it.
 """
 
 import argparse
-import hashlib
-from pathlib import Path
 
 import cv2
 import numpy as np
-import onnx
 import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch.nn import functional as F
 
 import data
-from export import HEIGHT, MODEL, WIDTH, replace
-from net import CELL, Veil, exported_weights, folded, set_folded
+from export import MODEL, deliver, sealed
+from net import Veil, exported_weights, folded, set_folded
 from passes import planar
 
 CALIBRATION = 64  # training pictures that choose the scales
@@ -188,17 +185,7 @@ def build(pairs, tops):
     coarse = w.double(coarse)
     joined = w.add_node("Concat", [coarse[0], fine[0]], axis=1)
     w.head(w.conv((joined, fine[1])))
-    image = helper.make_tensor_value_info("image", TensorProto.UINT8, [1, 3, HEIGHT, WIDTH])
-    scores = helper.make_tensor_value_info(
-        "scores", TensorProto.FLOAT, [1, 2, HEIGHT // CELL, WIDTH // CELL]
-    )
-    graph = helper.make_graph(w.nodes, "veil", [image], [scores], w.initializers)
-    model = helper.make_model(
-        graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8,
-        producer_name="voile",
-    )
-    onnx.checker.check_model(model, full_check=True)
-    return model.SerializeToString()
+    return sealed(w, TensorProto.UINT8)
 
 
 def main():
@@ -215,11 +202,7 @@ def main():
     print("largest coded values:", " ".join(f"{top:.2f}" for top in tops))
     pairs, tops = balanced(pairs, tops)
     model = build(pairs, tops)
-    path = Path(asked.model)
-    digest = hashlib.sha256(model).hexdigest()
-    replace(path, model)
-    replace(path.with_name(path.name + ".sha256"), f"{digest}  {path.name}\n".encode())
-    print(f"{len(model)} bytes, {digest}  {path.name}")
+    deliver(model, asked.model)
 
 
 if __name__ == "__main__":
