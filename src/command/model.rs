@@ -8,11 +8,10 @@ use clap::{Args, Subcommand};
 
 use voile::base::{Fault, FramePool, Size};
 use voile::camera::{self, Camera, scene};
-use voile::config::Config;
 use voile::detect::{self, Detector};
 use voile::encode::AccessUnit;
 use voile::interlock::Permit;
-use voile::mask::Mask;
+use voile::mask::{self, Mask};
 use voile::pipeline::{self, Dark, Health, Outlet, Pace};
 use voile::regress::files::Output;
 use voile::regress::score::{self, Scorer};
@@ -59,11 +58,11 @@ impl Model {
         println!("file      {}", file.as_deref().unwrap_or(Path::new("(built in)")).display());
         println!("sha256    {}", detector.sha256());
         println!("runs on   {}", detector.runs_on());
-        for passes in [1, detect::PASSES_MAX] {
-            detector = load(passes)?;
-            let cost = speed(&mut detector)?;
-            println!("speed     {cost:.1} CPU-ms for a frame of {SIZE}, passes = {passes}, one thread");
-        }
+        let tell =
+            |passes, cost| println!("speed     {cost:.1} CPU-ms for a frame of {SIZE}, passes = {passes}, one thread");
+        tell(1, speed(&mut detector)?);
+        detector = load(detect::PASSES_MAX)?;
+        tell(detect::PASSES_MAX, speed(&mut detector)?);
         for seed in SEEDS {
             let figures = scores(seed, &mut detector)?;
             let told = named(&figures).map(|(name, figure)| match figure {
@@ -126,11 +125,10 @@ fn scores(seed: u64, detector: &mut Detector) -> Result<Figures, Failure> {
     let settings =
         score::Settings { rate: RATE, full_range: false, stills: false, truth: Some(truth), output: Output::None };
     let scorer = Scorer::new(settings);
-    let policy = Config::read(None).map_err(|error| internal(&error))?.mask;
     let dark = Dark {
         camera: Box::new(Tap::new(Box::new(camera), sources.clone())),
         detector,
-        mask: Mask::new(policy, SIZE),
+        mask: Mask::new(mask::Settings::default(), SIZE),
         encoder: Box::new(Witness::new(None, sources, scorer.clone())),
     };
     let (clock, stop) = (voile::base::clock::RealClock::start(), AtomicBool::new(false));

@@ -4,6 +4,7 @@ use fast_image_resize as resize;
 use resize::images::{TypedImage, TypedImageRef};
 use resize::pixels::U8x3;
 use yuv::{YuvBiPlanarImage, YuvConversionMode, YuvPlanarImage, YuvRange, YuvStandardMatrix};
+use zeroize::Zeroize;
 
 use crate::base::{Chroma, Fault, RawFrame, Size};
 
@@ -110,6 +111,13 @@ impl Picture {
                 plane[inside..].fill(edge);
             }
         }
+    }
+}
+
+impl Drop for Picture {
+    /// Shows what the frame showed, so it is wiped as the frame is.
+    fn drop(&mut self) {
+        bytes_of(&mut self.rgb).zeroize();
     }
 }
 

@@ -130,12 +130,14 @@ impl Network {
         }
         let engine = match Program::read(bytes, Kernel::best()) {
             Ok(program) => Engine::Int8(Arc::new(program)),
-            Err(reason) => {
-                if let Unsupported::Node { .. } = reason {
+            Err(Unsupported::NotQuantised) => Engine::Real(Box::new(RealNetwork::read(path, bytes)?)),
+            Err(reason @ Unsupported::Node { .. }) => match RealNetwork::read(path.clone(), bytes) {
+                Ok(network) => {
                     log::warn!("{}: quantised, but left to the slower engine: {reason}", path.display());
+                    Engine::Real(Box::new(network))
                 }
-                Engine::Real(Box::new(RealNetwork::read(path, bytes)?))
-            }
+                Err(_) => return Err(DetectError::Unusable { path, reason: reason.to_string() }),
+            },
         };
         let steps = (1..=255_u8).map(|score| logit((f64::from(score) - 0.5) / 255.0)).collect();
         Ok(Self { engine, sha256, steps })

@@ -24,7 +24,7 @@ const CHANNELS_MAX: usize = 4096;
 /// Why a graph is not one of these.
 #[derive(Debug, thiserror::Error)]
 pub enum Unsupported {
-    /// It has no `QLinearConv`, so nothing says that it is meant for whole numbers.
+    /// It cannot be read or has no `QLinearConv`, so nothing says that it is meant for whole numbers.
     #[error("not quantised")]
     NotQuantised,
     /// It is quantised, but not as this reader takes it.
@@ -53,8 +53,8 @@ enum Value {
 /// Reads `bytes`; see [`Program::read`].
 pub fn read(bytes: &[u8], kernel: Kernel) -> Result<Program, Unsupported> {
     let whole = |reason: String| Unsupported::Node { node: "the file".to_owned(), reason };
-    let proto = tract_onnx::onnx().proto_model_for_read(&mut &*bytes).map_err(|error| whole(format!("{error:#}")))?;
-    let graph = proto.graph.ok_or_else(|| whole("has no graph".to_owned()))?;
+    let proto = tract_onnx::onnx().proto_model_for_read(&mut &*bytes).map_err(|_| Unsupported::NotQuantised)?;
+    let graph = proto.graph.ok_or(Unsupported::NotQuantised)?;
     if !graph.node.iter().any(|node| node.op_type == "QLinearConv") {
         return Err(Unsupported::NotQuantised);
     }

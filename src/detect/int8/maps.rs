@@ -1,6 +1,7 @@
 //! Activations of one layer: channel-last bytes inside a border of zeros, so that a convolution needs no edge cases.
 
 use rayon::prelude::*;
+use zeroize::Zeroizing;
 
 /// Cells of border on each side: what a convolution of 3 x 3 with a dilation of 2 reaches over the edge.
 pub const BORDER: usize = 2;
@@ -10,14 +11,15 @@ pub struct Maps {
     width: usize,
     height: usize,
     channels: usize,
-    bytes: Box<[u8]>,
+    /// The first layer is the picture itself: wiped when dropped.
+    bytes: Zeroizing<Vec<u8>>,
 }
 
 impl Maps {
     /// All zero.
     pub fn new(width: usize, height: usize, channels: usize) -> Self {
         let cells = (width + 2 * BORDER) * (height + 2 * BORDER);
-        Self { width, height, channels, bytes: vec![0; cells * channels].into_boxed_slice() }
+        Self { width, height, channels, bytes: Zeroizing::new(vec![0; cells * channels]) }
     }
 
     /// Bytes of a cell.

@@ -25,6 +25,7 @@ use conv::Conv;
 pub use graph::Unsupported;
 use head::Head;
 pub use kernel::Kernel;
+use kernel::coded;
 use maps::Maps;
 use rayon::prelude::*;
 
@@ -167,14 +168,4 @@ fn add(a: &[u8], b: &[u8], scales: [f32; 2], scale: f32, sum: &mut [u8]) {
     for ((sum, &a), &b) in sum.iter_mut().zip(a).zip(b) {
         *sum = coded((f32::from(a) * scales[0] + f32::from(b) * scales[1]) / scale);
     }
-}
-
-/// A value cut to 0 to 255 and rounded half to even.
-///
-/// Adding 1.5 * 2^23 leaves no room for a fraction, so that the addition itself rounds, as IEEE 754 says, and the low
-/// byte is the whole number. Unlike `round_ties_even` the compiler makes SIMD of it on every target.
-#[expect(clippy::cast_possible_truncation, reason = "the low byte is meant")]
-fn coded(value: f32) -> u8 {
-    const NO_FRACTION: f32 = 12_582_912.0;
-    (value.clamp(0.0, 255.0) + NO_FRACTION).to_bits() as u8
 }

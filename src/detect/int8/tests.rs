@@ -73,7 +73,7 @@ fn a_damaged_file_is_refused_or_runs_but_never_panics() {
     }
 }
 
-/// ONNX Runtime's scores of 100 pictures and ours differ by one step at most; asked for by parity.py's size.
+/// ONNX Runtime's scores of 100 pictures and ours differ by one step of 255 at most.
 #[test]
 fn parity_with_onnx_runtime() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));

@@ -11,6 +11,8 @@ mod avx512;
 mod neon;
 mod scalar;
 
+pub use scalar::coded;
+
 /// Channels that are computed together: the outputs of a layer are a multiple of this.
 pub const LANES: usize = 16;
 /// Channels that one tap reads: the inputs of a layer are a multiple of this.

@@ -20,10 +20,18 @@ pub fn row(weights: &Weights, row: Row<'_>) {
     }
 }
 
-/// The output's code for a sum: scaled in f32, cut to 0 to 255 (which is the ReLU), rounded half to even, as ONNX
-/// `QLinearConv` with a zero point of 0.
+/// The output's code for a sum: scaled in f32 and coded, as ONNX `QLinearConv` with a zero point of 0.
 #[expect(clippy::cast_precision_loss, reason = "sums above 2^24 are rounded, in the same way by every kernel")]
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "cut to 0 to 255 before")]
-pub fn requantised(sum: i32, scale: f32) -> u8 {
-    (sum as f32 * scale).clamp(0.0, 255.0).round_ties_even() as u8
+fn requantised(sum: i32, scale: f32) -> u8 {
+    coded(sum as f32 * scale)
+}
+
+/// A value cut to 0 to 255 (which is the ReLU) and rounded half to even.
+///
+/// Adding 1.5 * 2^23 leaves no room for a fraction, so that the addition itself rounds, as IEEE 754 says, and the low
+/// byte is the whole number. Unlike `round_ties_even` the compiler makes SIMD of it on every target.
+#[expect(clippy::cast_possible_truncation, reason = "the low byte is meant")]
+pub fn coded(value: f32) -> u8 {
+    const NO_FRACTION: f32 = 12_582_912.0;
+    (value.clamp(0.0, 255.0) + NO_FRACTION).to_bits() as u8
 }
