@@ -29,26 +29,44 @@ ALLOWED |= {"QLinearConv", "QuantizeLinear", "DequantizeLinear"}  # quantise.py'
 TOLERANCE = 1e-3  # largest difference of a logit
 
 
-class Writer:
-    """Collects nodes and weights; each method returns its output's name."""
+class Nodes:
+    """Collects the nodes and constants of a graph; returns their names."""
 
-    def __init__(self, net):
-        self.weights = iter(folded(net))
-        self.strides = iter(
-            (m.stride[0], m.dilation[0], m.kernel_size[0])
-            for m in net.modules()
-            if isinstance(m, torch.nn.Conv2d)
-        )
+    def __init__(self):
         self.nodes, self.initializers = [], []
 
     def constant(self, name, array):
-        self.initializers.append(numpy_helper.from_array(np.ascontiguousarray(array), name))
+        self.initializers.append(numpy_helper.from_array(np.asarray(array, order="C"), name))
         return name
 
     def add_node(self, kind, inputs, name=None, **attributes):
         name = name or f"{kind.lower()}{len(self.nodes)}"
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name
+
+    def twice(self):
+        """The factors of `resized`."""
+        return self.constant("scales", np.array([1, 1, 2, 2], np.float32))
+
+    def resized(self, x, scales):
+        """Each cell repeated to the nearest."""
+        return self.add_node(
+            "Resize", [x, "", scales], mode="nearest",
+            coordinate_transformation_mode="asymmetric", nearest_mode="floor",
+        )
+
+
+class Writer(Nodes):
+    """The network in f32, layer by layer."""
+
+    def __init__(self, net):
+        super().__init__()
+        self.weights = iter(folded(net))
+        self.strides = iter(
+            (m.stride[0], m.dilation[0], m.kernel_size[0])
+            for m in net.modules()
+            if isinstance(m, torch.nn.Conv2d)
+        )
 
     def conv(self, x, name=None):
         weight, bias = next(self.weights)
@@ -69,13 +87,6 @@ class Writer:
 
     def residual(self, x):
         return self.add_node("Add", [x, self.conv_relu(self.conv_relu(x))])
-
-    def double(self, x):
-        scales = self.constant("scales", np.array([1, 1, 2, 2], np.float32))
-        return self.add_node(
-            "Resize", [x, "", scales], mode="nearest",
-            coordinate_transformation_mode="asymmetric", nearest_mode="floor",
-        )
 
 
 def sealed(writer, element):
@@ -101,7 +112,7 @@ def build(net):
     x = w.conv_relu(w.conv_relu("image"))
     fine = w.residual(w.conv_relu(x))
     coarse = w.conv_relu(w.residual(w.conv_relu(fine)))
-    coarse = w.double(w.conv_relu(coarse))
+    coarse = w.resized(w.conv_relu(coarse), w.twice())
     merged = w.conv_relu(w.add_node("Concat", [coarse, fine], axis=1))
     w.conv(merged, "scores")
     return sealed(w, TensorProto.FLOAT)

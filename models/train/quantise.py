@@ -14,11 +14,11 @@ import argparse
 import cv2
 import numpy as np
 import torch
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto
 from torch.nn import functional as F
 
 import data
-from export import MODEL, deliver, sealed
+from export import MODEL, Nodes, deliver, sealed
 from net import Veil, exported_weights, folded, set_folded
 from passes import planar
 
@@ -106,23 +106,14 @@ def balanced(pairs, tops):
     return pairs, tops
 
 
-class Writer:
-    """Collects nodes and constants; a value is its name and scale."""
+class Writer(Nodes):
+    """The network in whole numbers, layer by layer; a value is its name and scale."""
 
     def __init__(self, pairs, tops):
+        super().__init__()
         self.pairs, self.tops = iter(pairs), iter(tops)
-        self.nodes, self.initializers = [], []
         self.zero = self.constant("zero", np.uint8(0))
         self.flat = self.constant("flat", np.int8(0))
-
-    def constant(self, name, array):
-        self.initializers.append(numpy_helper.from_array(np.asarray(array), name))
-        return name
-
-    def add_node(self, kind, inputs, name=None, **attributes):
-        name = name or f"{kind.lower()}{len(self.nodes)}"
-        self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
-        return name
 
     def scale(self, value):
         return self.constant(f"scale{len(self.initializers)}", np.float32(value))
@@ -160,12 +151,8 @@ class Writer:
         return self.coded(total, next(self.tops) / 255)
 
     def double(self, x):
-        scales = self.constant("scales", np.array([1, 1, 2, 2], np.float32))
-        doubled = self.add_node(
-            "Resize", [self.real(x), "", scales], mode="nearest",
-            coordinate_transformation_mode="asymmetric", nearest_mode="floor",
-        )
-        return self.coded(doubled, x[1])
+        scales = self.twice()
+        return self.coded(self.resized(self.real(x), scales), x[1])
 
     def head(self, x):
         weight, bias = (t.numpy().astype(np.float32) for t in next(self.pairs))

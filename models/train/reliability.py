@@ -11,12 +11,11 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 
 import data
 import figures
 from passes import score_maps
-from score import loosened
+from score import runner
 
 EDGES = np.linspace(0, 1, 11)
 
@@ -58,11 +57,10 @@ def main():
     parser.add_argument("--model", default=data.REPOSITORY / "models/veil.onnx")
     parser.add_argument("--svg", type=Path, default=data.REPOSITORY / "models/reliability.svg")
     asked = parser.parse_args()
-    session = onnxruntime.InferenceSession(loosened(asked.model))
-    name = session.get_inputs()[0].name
+    run = runner(asked.model, threads=2)
     found = [[], []]
     for still in data.side(asked.data, True):
-        maps = score_maps(lambda x: session.run(None, {name: np.rint(x * 255).astype(np.uint8)})[0], still.image)
+        maps = score_maps(run, still.image)
         scene = figures.scene(maps, still.boxes, still.image.shape[1], still.image.shape[0])
         for channel in (0, 1):
             if channel == 0 or still.source.vehicles:

@@ -136,18 +136,7 @@ def main():
     parser.add_argument("--every", type=int, default=10, help="n-th frame of clips")
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
-    settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = asked.threads
-    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    settings.log_severity_level = 3  # the file names one size; any is run
-    session = onnxruntime.InferenceSession(loosened(asked.model), settings)
-    wanted = session.get_inputs()[0]
-
-    def run(image):
-        if wanted.type == "tensor(uint8)":  # quantised: the picture's own bytes
-            image = np.rint(image * 255).astype(np.uint8)
-        return session.run(None, {wanted.name: image})[0]
-
+    run = runner(asked.model, asked.threads)
     scenes = []
     for image, boxes in pictures(asked.data, asked.set, asked.every):
         image, boxes = changed(image, boxes, asked.way, len(scenes))
@@ -165,14 +154,31 @@ def main():
     print(row(asked.set, asked.person, asked.vehicle, m))
 
 
-def loosened(path):
-    """The model with its input size left open, as bytes."""
+def opened(path, threads):
+    """The model in ONNX Runtime, with its input size left open."""
     model = onnx.load(path)
     for value in (*model.graph.input, *model.graph.output):
         for axis, dim in enumerate(value.type.tensor_type.shape.dim):
             if axis >= 2:
                 dim.dim_param = f"{value.name}{axis}"
-    return model.SerializeToString()
+    settings = onnxruntime.SessionOptions()
+    settings.intra_op_num_threads = threads
+    settings.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    settings.log_severity_level = 3  # the file names one size; any is run
+    return onnxruntime.InferenceSession(model.SerializeToString(), settings)
+
+
+def runner(path, threads):
+    """From a picture's planes, 0 to 1, to the model's logits."""
+    session = opened(path, threads)
+    wanted = session.get_inputs()[0]
+
+    def run(image):
+        if wanted.type == "tensor(uint8)":  # quantised: the picture's own bytes
+            image = np.rint(image * 255).astype(np.uint8)
+        return session.run(None, {wanted.name: image})[0]
+
+    return run
 
 
 if __name__ == "__main__":
