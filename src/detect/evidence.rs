@@ -18,6 +18,14 @@ pub struct ScoreMaps {
     pub(super) vehicle: Box<[u8]>,
 }
 
+impl ScoreMaps {
+    fn empty(size: Size) -> Self {
+        let grid = Grid::over(size, SCORE_CELL);
+        let none = || vec![0; grid.cells()].into_boxed_slice();
+        Self { grid, person: none(), vehicle: none() }
+    }
+}
+
 /// A finished detector run on one named frame. Not `Clone`, cannot be made outside this room.
 pub struct Evidence {
     sequence: u64,
@@ -77,8 +85,9 @@ impl Drop for Evidence {
     }
 }
 
-/// Most evidence that can be alive at once without an allocation.
-const POOL_CAPACITY: usize = 16;
+/// Most evidence that can be alive at once without an allocation: each goes along with a raw frame, and a pipeline has no
+/// more than six of those.
+const POOL_CAPACITY: usize = 8;
 
 /// Score maps of finished evidence, kept for the next run.
 #[derive(Default)]
@@ -87,6 +96,13 @@ pub(super) struct EvidencePool {
 }
 
 impl EvidencePool {
+    /// Makes all maps for `size` now: how many are alive at once depends on the threads, and may peak late in a flight.
+    pub(super) fn fill(&self, size: Size) {
+        let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+        idle.clear();
+        while idle.push(ScoreMaps::empty(size)).is_ok() {}
+    }
+
     /// Maps for `size`, with every score at zero.
     pub(super) fn take(&self, size: Size) -> ScoreMaps {
         let grid = Grid::over(size, SCORE_CELL);
@@ -98,8 +114,7 @@ impl EvidencePool {
                 return maps;
             }
         }
-        let empty = || vec![0; grid.cells()].into_boxed_slice();
-        ScoreMaps { grid, person: empty(), vehicle: empty() }
+        ScoreMaps::empty(size)
     }
 
     fn give_back(&self, maps: ScoreMaps) {

@@ -124,6 +124,7 @@ impl Detector {
             }
             pictures.push(picture);
         }
+        self.evidence.fill(size);
         self.prepared = Some(Prepared { size, pictures, tiles });
         Ok(())
     }
