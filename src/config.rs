@@ -15,6 +15,7 @@ use crate::base::Micros;
 use crate::detect;
 use crate::encode::{self, Backend, Codec};
 use crate::mask::{self, Bounds, Paint};
+use crate::track;
 
 /// Largest configuration file that is read, in bytes.
 const FILE_MAX: u64 = 1 << 20;
@@ -87,7 +88,7 @@ struct Written {
 #[serde(deny_unknown_fields, default)]
 struct WrittenDetect {
     model: Option<PathBuf>,
-    every: Option<usize>,
+    every: Option<u64>,
     passes: Option<usize>,
     threads: Option<usize>,
 }
@@ -99,9 +100,13 @@ struct WrittenMask {
     lookahead_ms: Option<u64>,
     evidence_age_max_ms: Option<u64>,
     hold_ms: Option<u64>,
+    coast_ms: Option<u64>,
     margin: Option<usize>,
     person_threshold: Option<f32>,
     vehicle_threshold: Option<f32>,
+    sure_threshold: Option<f32>,
+    confidence_min: Option<f32>,
+    pan_max: Option<f32>,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -138,6 +143,8 @@ enum WrittenBackend {
     Rav1e,
 }
 
+/// One pass in so many frames: at 60 frames a second, the last is one in half a second, the largest age of evidence.
+const EVERY: RangeInclusive<u64> = 0..=30;
 /// Threads that a room may ask for.
 const THREADS: RangeInclusive<usize> = 1..=64;
 
@@ -174,15 +181,23 @@ impl Config {
             Paint::Mosaic => "mosaic",
         };
         format!(
-            "detect.model = {model_sha256}\ndetect.every = 1\ndetect.passes = {}\nmask.paint = {paint}\nmask.lookahead_ms = 0\n\
-             mask.evidence_age_max_ms = {}\nmask.hold_ms = {}\nmask.margin = {}\nmask.person_threshold = {}\n\
-             mask.vehicle_threshold = {}\n",
+            "detect.model = {model_sha256}\ndetect.every = {}\ndetect.passes = {}\nmask.paint = {paint}\n\
+             mask.lookahead_ms = {}\nmask.evidence_age_max_ms = {}\nmask.hold_ms = {}\nmask.coast_ms = {}\n\
+             mask.margin = {}\n\
+             mask.person_threshold = {}\nmask.vehicle_threshold = {}\nmask.sure_threshold = {}\n\
+             mask.confidence_min = {}\nmask.pan_max = {}\n",
+            self.detect.every,
             self.detect.passes,
+            mask.lookahead.0 / 1000,
             mask.evidence_age_max.0 / 1000,
             mask.hold.0 / 1000,
+            mask.tracks.coast_max.0 / 1000,
             mask.margin_px,
             mask.person_threshold,
             mask.vehicle_threshold,
+            mask.sure_threshold,
+            mask.confidence_min,
+            mask.pan_max,
         )
     }
 
@@ -199,12 +214,12 @@ impl Config {
 impl WrittenDetect {
     fn meant(self, path: &Path) -> Result<detect::Settings, ConfigError> {
         let safe = detect::Settings::default();
-        let once = "this version examines every frame: set 1 or leave it out";
-        check(path, "[detect] every", self.every, 1..=1, once)?;
+        let rare = "1 is each frame, n each n-th, 0 the newest whenever the detector is free";
         let scales = "1 is the whole size, 2 adds half, 3 a quarter";
         let threads = "set the number of cores to spend";
         Ok(detect::Settings {
             model: self.model,
+            every: check(path, "[detect] every", self.every, EVERY, rare)?.unwrap_or(safe.every),
             passes: check(path, "[detect] passes", self.passes, 1..=detect::PASSES_MAX, scales)?.unwrap_or(safe.passes),
             threads: check(path, "[detect] threads", self.threads, THREADS, threads)?.unwrap_or(safe.threads),
         })
@@ -214,12 +229,16 @@ impl WrittenDetect {
 impl WrittenMask {
     fn meant(self, path: &Path) -> Result<mask::Settings, ConfigError> {
         let safe = mask::Settings::default();
-        let at_once = "this version redacts each frame on its own pass: set 0 or leave it out";
-        check(path, "[mask] lookahead_ms", self.lookahead_ms, 0..=0, at_once)?;
+        let wait = "0 redacts each frame as it comes, 250 waits for a later pass";
+        let lookahead = check(path, "[mask] lookahead_ms", self.lookahead_ms, Bounds::LOOKAHEAD_MS, wait)?;
         let floor = "a value beyond the floor would send clear what it should not";
         let age =
             check(path, "[mask] evidence_age_max_ms", self.evidence_age_max_ms, Bounds::EVIDENCE_AGE_MAX_MS, floor)?;
         let hold = check(path, "[mask] hold_ms", self.hold_ms, Bounds::HOLD_MS, floor)?;
+        let coast = check(path, "[mask] coast_ms", self.coast_ms, Bounds::COAST_MS, floor)?;
+        let sure = check(path, "[mask] sure_threshold", self.sure_threshold, Bounds::SURE_THRESHOLD, floor)?;
+        let confidence = check(path, "[mask] confidence_min", self.confidence_min, Bounds::CONFIDENCE_MIN, floor)?;
+        let pan = check(path, "[mask] pan_max", self.pan_max, Bounds::PAN_MAX, floor)?;
         let person = check(path, "[mask] person_threshold", self.person_threshold, Bounds::PERSON_THRESHOLD, floor)?;
         let vehicle =
             check(path, "[mask] vehicle_threshold", self.vehicle_threshold, Bounds::VEHICLE_THRESHOLD, floor)?;
@@ -230,10 +249,16 @@ impl WrittenMask {
                 Some(WrittenPaint::Mosaic) => Paint::Mosaic,
             },
             margin_px: check(path, "[mask] margin", self.margin, Bounds::MARGIN_PX, floor)?.unwrap_or(safe.margin_px),
+            lookahead: lookahead.map_or(safe.lookahead, Micros::from_ms),
             hold: hold.map_or(safe.hold, Micros::from_ms),
+            tracks: track::Policy { coast_max: coast.map_or(safe.tracks.coast_max, Micros::from_ms), ..safe.tracks },
             evidence_age_max: age.map_or(safe.evidence_age_max, Micros::from_ms),
             person_threshold: person.unwrap_or(safe.person_threshold),
             vehicle_threshold: vehicle.unwrap_or(safe.vehicle_threshold),
+            sure_threshold: sure.unwrap_or(safe.sure_threshold),
+            confidence_min: confidence.unwrap_or(safe.confidence_min),
+            pan_max: pan.unwrap_or(safe.pan_max),
+            parts: safe.parts,
         })
     }
 }
@@ -337,11 +362,14 @@ mod tests {
         for (text, floor) in [
             ("[mask]\nmargin = 500", "128"),
             ("[mask]\nhold_ms = 0", "100"),
+            ("[mask]\ncoast_ms = 0", "200"),
             ("[mask]\nperson_threshold = 0.99", "0.75"),
             ("[mask]\nperson_threshold = nan", "0.75"),
             ("[mask]\nvehicle_threshold = 1.0", "0.74"),
             ("[mask]\nevidence_age_max_ms = 9000", "500"),
-            ("[detect]\nevery = 3", "1"),
+            ("[detect]\nevery = 300", "30"),
+            ("[mask]\nlookahead_ms = 900", "500"),
+            ("[mask]\npan_max = 0.9", "0.33"),
             ("[detect]\npasses = 0", "1"),
         ] {
             let line = refused(text);

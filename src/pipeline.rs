@@ -1,31 +1,54 @@
 //! One frame's itinerary: the dark half, the seam, the lit half. Touches no pixels, sockets or pins.
 //!
 //! ```text
-//!  dark half                                        seam          lit half
-//!  camera ─▶ detect ─▶ redact, encode ─▶ access units and health ─▶ interlock ─▶ outlet
+//!  dark half                                                    seam          lit half
+//!  camera ─▶ follow ─▶ wait for a later pass ─▶ redact, encode ─▶ access units ─▶ interlock ─▶ outlet
+//!              └─ look ─▶ detect ─▶ evidence ──┘                  and health
 //! ```
 //!
-//! The halves share nothing but the seam, one bounded channel, so that two processes can take their places without
-//! touching a room. Raw frames exist only in the dark half. A full seam holds the dark half back; in real time frames are
-//! then dropped before detection and counted, otherwise the camera waits.
+//! Frames and passes go their own ways: the detector is given a copy to look at, as often as it is free or as the policy
+//! asks, and a frame waits in a ring ([`Lookahead`]) until a pass over a later frame is in or its time is up. The halves
+//! share nothing but the seam, one bounded queue, so that two processes can take their places without touching a room.
+//! Raw frames exist only in the dark half. A full seam holds the dark half back; in real time frames are then dropped
+//! and counted, otherwise the camera waits.
+//!
+//! Without a clock to race, a replay does what a detector would that takes no time: which passes a frame waits for
+//! depends on capture times alone, so that the output is the same on every machine.
 
+mod lookahead;
+mod queue;
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 use std::thread;
+use std::time::Duration;
 
-use crate::base::{Clock, Fault, FramePool, Micros, RawFrame};
-use crate::camera::{Camera, CameraError};
-use crate::detect::{Detector, Evidence};
+use heapless::Deque;
+
+use crate::base::{Clock, Fault, FramePool, Micros};
+use crate::camera::{Camera, CameraError, Mode};
+use crate::detect::{Detector, Evidence, Look, Looks};
 use crate::encode::{AccessUnit, Encoder};
 use crate::interlock::{Interlock, Permit, Response};
-use crate::mask::{Account, Mask, State, redact};
+use crate::mask::{Account, Mask, State};
+use crate::track::Follower;
+pub use lookahead::{Arrival, Departure, Lookahead};
+use queue::{Queue, Received, Receiver, Refused, Sender};
 
-/// Frames between two threads. More only adds latency: each thread needs one to work on and one waiting.
-const QUEUE: usize = 1;
+/// Frames and passes on their way to redaction. More only adds latency.
+const EVENTS: usize = 4;
 /// Messages that fit into the seam.
 const SEAM: usize = 32;
-/// Raw frames alive at once: one in the camera's hands, one in each of three threads' and the two queues between them.
-pub const FRAMES_ALIVE: usize = 4 + 2 * QUEUE;
+/// Copies for the detector: one that it examines, one that waits for it, one that is being made.
+const LOOKS: usize = 3;
+/// Raw frames alive beside those that wait: one in the camera's hands, one being redacted and encoded, and those on their
+/// way between the two.
+const ON_THE_WAY: usize = 2 + EVENTS;
+
+/// Raw frames alive at once for a camera of `mode` and a mask that looks so far ahead.
+pub fn frames_alive(mode: Mode, lookahead: Micros) -> usize {
+    Lookahead::frames(mode.rate, lookahead) + ON_THE_WAY
+}
 
 /// Everything that may see raw frames.
 pub struct Dark<'a> {
@@ -33,6 +56,8 @@ pub struct Dark<'a> {
     pub camera: Box<dyn Camera + 'a>,
     /// Prepared for the camera's size.
     pub detector: &'a mut Detector,
+    /// A pass over one frame in so many; see [`crate::detect::Settings::every`].
+    pub every: u64,
     /// Made for the camera's size.
     pub mask: Mask,
     /// Opened for the camera's size.
@@ -65,9 +90,13 @@ pub struct Health {
     pub born: Micros,
     /// What was done to it.
     pub account: Account,
-    /// Time in the detector.
+    /// Time in the follower: camera motion and motion witness.
+    pub follow: Micros,
+    /// Time of the pass over this very frame; zero if there was none.
     pub detect: Micros,
-    /// Time in clearance and paint.
+    /// Time from the camera's hands to redaction: on the way, in the follower, and waiting for a later pass.
+    pub wait: Micros,
+    /// Time in clearance, tracks and paint.
     pub redact: Micros,
     /// Time in the encoder.
     pub encode: Micros,
@@ -78,7 +107,7 @@ pub struct Health {
 pub struct Pace<'a> {
     /// Measures every duration, and in real time sets the pace.
     pub clock: &'a dyn Clock,
-    /// Frames come when their capture time is there and are dropped if the detector is not free.
+    /// Frames come when their capture time is there and are dropped if nobody can take them.
     pub realtime: bool,
     /// Set from outside to end the stream after the frames that are under way.
     pub stop: &'a AtomicBool,
@@ -89,7 +118,7 @@ pub struct Pace<'a> {
 pub struct Outcome {
     /// Raw frames that came from the camera.
     pub frames: u64,
-    /// Raw frames that were dropped before detection.
+    /// Raw frames that were dropped before redaction.
     pub dropped: u64,
     /// Slates by cause, in the order of [`Fault::ALL`].
     pub slates: [u64; Fault::ALL.len()],
@@ -123,20 +152,24 @@ enum Crossing {
     End,
 }
 
-/// A raw frame on its way, and when the camera handed it over.
-struct Arrival {
-    frame: RawFrame,
-    born: Micros,
+/// What comes to redaction: frames in the order of capture, and passes in the order of their frames.
+enum Event {
+    Arrival {
+        arrival: Arrival,
+        /// A pass over this frame is on its way, and what comes after is to wait for it.
+        awaited: bool,
+    },
+    Pass(Pass),
 }
 
-/// A raw frame and what the detector says of it.
-struct Examined {
-    arrival: Arrival,
+/// A finished pass.
+struct Pass {
+    sequence: u64,
     evidence: Result<Evidence, Fault>,
-    detect: Micros,
+    took: Micros,
 }
 
-/// Raw frames that came, and those dropped before detection.
+/// Raw frames that came, and those dropped before redaction.
 #[derive(Default)]
 struct Counts {
     frames: AtomicU64,
@@ -145,29 +178,42 @@ struct Counts {
 
 /// Runs one stream to its end.
 pub fn run(dark: Dark<'_>, outlet: &mut dyn Outlet, pace: Pace<'_>) -> Outcome {
-    let Dark { camera, detector, mut mask, encoder } = dark;
-    let pool = FramePool::new(camera.mode().shape, FRAMES_ALIVE);
+    let Dark { camera, detector, every, mask, encoder } = dark;
+    let mode = camera.mode();
+    let alive = frames_alive(mode, mask.lookahead());
+    let mut source = Source {
+        pool: FramePool::new(mode.shape, alive),
+        follower: Follower::new(mode.shape.size, alive),
+        looks: Looks::new(mode.shape, LOOKS),
+        camera,
+        every: every.max(1),
+    };
+    let limit = Lookahead::frames(mode.rate, mask.lookahead());
+    let lookahead = Lookahead::new(mask, limit);
     let counts = Counts::default();
     let halted = AtomicBool::new(false);
-    let (arrivals, to_detect) = sync_channel(if pace.realtime { 1 } else { QUEUE });
-    let (examined, to_encode) = sync_channel(QUEUE);
-    let (seam, crossings) = sync_channel(SEAM);
+    let (looks, events, seam) = (Queue::new(1), Queue::new(EVENTS), Queue::new(SEAM));
     let mut outcome = Outcome::default();
     thread::scope(|scope| {
-        let (counts, halted, pool) = (&counts, &halted, &pool);
-        let capturing = scope.spawn(move || capture(camera, pool, &arrivals, pace, halted, counts));
-        let detecting = scope.spawn(move || detect(detector, &to_detect, &examined, pace.clock));
-        let encoding = scope.spawn(move || redact_and_encode(&mut mask, encoder, &to_encode, &seam, pace.clock));
+        let (counts, halted) = (&counts, &halted);
+        let (look_sender, look_receiver) = looks.ends();
+        let (event_sender, event_receiver) = events.ends();
+        let (seam_sender, crossings) = seam.ends();
+        let passes = event_sender.clone();
+        let capturing = scope.spawn(move || source.capture(&event_sender, &look_sender, pace, halted, counts));
+        scope.spawn(move || detect(detector, look_receiver, &passes, pace.clock));
+        let redaction = Redaction { lookahead, encoder, seam: seam_sender, units: Vec::with_capacity(SEAM), pace };
+        let encoding = scope.spawn(move || redaction.run(&event_receiver));
         lit_half(&crossings, outlet, pace, &mut outcome);
         // Whatever is still under way has nowhere to go; senders find the seam closed and end.
         halted.store(true, Ordering::Relaxed);
         drop(crossings);
-        let died = [detecting.join().is_err(), encoding.join().is_err()];
+        let died = encoding.join().is_err();
         match capturing.join() {
             Ok(result) => outcome.camera = result.err(),
             Err(_) => outcome.tripped = outcome.tripped.or(Some(Fault::SeamBroken)),
         }
-        if died.contains(&true) {
+        if died {
             outcome.tripped = outcome.tripped.or(Some(Fault::SeamBroken));
         }
     });
@@ -176,84 +222,202 @@ pub fn run(dark: Dark<'_>, outlet: &mut dyn Outlet, pace: Pace<'_>) -> Outcome {
     outcome
 }
 
-/// Dark half, first thread: frames from the camera to the detector.
-fn capture(
-    mut camera: Box<dyn Camera + '_>,
-    pool: &FramePool,
-    arrivals: &SyncSender<Arrival>,
-    pace: Pace<'_>,
-    halted: &AtomicBool,
-    counts: &Counts,
-) -> Result<(), CameraError> {
-    while !pace.stop.load(Ordering::Relaxed) && !halted.load(Ordering::Relaxed) {
-        let Some(frame) = camera.next(pool)? else { break };
-        counts.frames.fetch_add(1, Ordering::Relaxed);
-        let arrival = if pace.realtime {
-            let captured = frame.captured();
-            pace.clock.sleep_until(captured);
-            Arrival { frame, born: captured }
-        } else {
-            Arrival { frame, born: pace.clock.now() }
-        };
-        if pace.realtime {
-            match arrivals.try_send(arrival) {
-                Ok(()) => {}
-                Err(TrySendError::Full(_)) => {
-                    counts.dropped.fetch_add(1, Ordering::Relaxed);
+/// Dark half, first thread: what it needs to bring frames in.
+struct Source<'a> {
+    camera: Box<dyn Camera + 'a>,
+    pool: FramePool,
+    follower: Follower,
+    looks: Looks,
+    every: u64,
+}
+
+impl Source<'_> {
+    /// Frames from the camera to redaction, and looks at them to the detector.
+    fn capture(
+        &mut self,
+        events: &Sender<'_, Event>,
+        looks: &Sender<'_, Look>,
+        pace: Pace<'_>,
+        halted: &AtomicBool,
+        counts: &Counts,
+    ) -> Result<(), CameraError> {
+        // The newest frame that no pass is coming for, and the frames since one came.
+        let (mut unseen, mut since) = (None, u64::MAX);
+        let mut ended = Ok(());
+        while !pace.stop.load(Ordering::Relaxed) && !halted.load(Ordering::Relaxed) {
+            let frame = match self.camera.next(&self.pool) {
+                Ok(Some(frame)) => frame,
+                Ok(None) => break,
+                Err(error) => {
+                    ended = Err(error);
+                    break;
                 }
-                Err(TrySendError::Disconnected(_)) => break,
+            };
+            counts.frames.fetch_add(1, Ordering::Relaxed);
+            let born = if pace.realtime {
+                pace.clock.sleep_until(frame.captured());
+                frame.captured()
+            } else {
+                pace.clock.now()
+            };
+            let start = pace.clock.now();
+            let ground = self.follower.follow(&frame);
+            let look = if ground.is_ok() {
+                // Its memory is needed for the next.
+                drop(unseen.take());
+                self.looks.at(&frame)
+            } else {
+                None
+            };
+            let follow = pace.clock.now().since(start);
+            since = since.saturating_add(1);
+            let wanted = look.is_some() && since >= self.every;
+            let event =
+                Event::Arrival { arrival: Arrival { frame, ground, born, follow }, awaited: wanted && !pace.realtime };
+            let sent = if pace.realtime { events.try_send(event) } else { events.send(event) };
+            match sent {
+                Ok(()) => {}
+                Err(Refused::Full(_)) => {
+                    counts.dropped.fetch_add(1, Ordering::Relaxed);
+                    continue;
+                }
+                Err(Refused::Closed(_)) => return Ok(()),
             }
-        } else if arrivals.send(arrival).is_err() {
-            break;
+            match look {
+                Some(look) if wanted => {
+                    since = 0;
+                    let sent = if pace.realtime { looks.replace(look) } else { looks.send(look) };
+                    if sent.is_err() {
+                        return Ok(());
+                    }
+                }
+                look => unseen = look.or(unseen),
+            }
         }
+        if let Some(look) = unseen {
+            // Frames since the last pass wait for one, and the last of them is the newest that there is. Where nobody
+            // takes it, they are covered.
+            let _ = looks.send(look);
+        }
+        ended
     }
-    Ok(())
 }
 
-/// Dark half, second thread: evidence for each frame.
-fn detect(detector: &mut Detector, arrivals: &Receiver<Arrival>, examined: &SyncSender<Examined>, clock: &dyn Clock) {
-    for arrival in arrivals {
+/// Dark half, second thread: evidence for the newest look. A pass that fails, in whatever way, is one pass less.
+fn detect(detector: &mut Detector, looks: Receiver<'_, Look>, passes: &Sender<'_, Event>, clock: &dyn Clock) {
+    for look in looks {
         let start = clock.now();
-        let evidence = detector.examine(&arrival.frame);
-        let detect = clock.now().since(start);
-        if examined.send(Examined { arrival, evidence, detect }).is_err() {
+        // Nothing of a pass that broke off is used: each begins by filling every buffer anew.
+        let evidence = catch_unwind(AssertUnwindSafe(|| detector.examine_look(&look)));
+        let evidence = evidence.unwrap_or(Err(Fault::DetectorFailed));
+        let took = clock.now().since(start);
+        let sequence = look.sequence();
+        drop(look);
+        if passes.send(Event::Pass(Pass { sequence, evidence, took })).is_err() {
             return;
         }
     }
 }
 
-/// Dark half, third thread: the raw frame ends here.
-fn redact_and_encode(
-    mask: &mut Mask,
-    mut encoder: Box<dyn Encoder + '_>,
-    examined: &Receiver<Examined>,
-    seam: &SyncSender<Crossing>,
-    clock: &dyn Clock,
-) {
-    let mut units = Vec::with_capacity(SEAM);
-    for Examined { arrival: Arrival { frame, born }, evidence, detect } in examined {
-        let start = clock.now();
-        let (sequence, captured) = (frame.sequence(), frame.captured());
-        let redacted = redact(frame, evidence, mask);
-        let account = redacted.account();
-        let middle = clock.now();
-        let submitted = encoder.submit(redacted, &mut units);
-        let end = clock.now();
-        let (redact, encode) = (middle.since(start), end.since(middle));
-        let health = Health { sequence, captured, born, account, detect, redact, encode };
-        if seam.send(Crossing::Health(health)).is_err() || !hand_over(&mut units, submitted, seam) {
+/// Dark half, third thread: raw frames end here.
+struct Redaction<'a> {
+    lookahead: Lookahead,
+    encoder: Box<dyn Encoder + 'a>,
+    seam: Sender<'a, Crossing>,
+    units: Vec<AccessUnit>,
+    pace: Pace<'a>,
+}
+
+/// Frames that came while the one before them waits for its pass; as many as a frame pool may hold.
+const PENDING: usize = 64;
+
+impl Redaction<'_> {
+    fn run(self, events: &Receiver<'_, Event>) {
+        let Self { mut lookahead, encoder, seam, units, pace } = self;
+        let mut door = Door { encoder, seam, units, clock: pace.clock, mark: Micros(0), open: true };
+        let mut pending: Deque<(Arrival, bool), PENDING> = Deque::new();
+        while door.open {
+            // A microsecond more, so that the deadline has passed when the wait ends.
+            let longest = lookahead.deadline().filter(|_| pace.realtime);
+            let longest = longest.map(|moment| Duration::from_micros(moment.since(pace.clock.now()).0 + 1));
+            let event = events.receive(longest);
+            door.mark = pace.clock.now();
+            let mut leave = |departure| door.leave(departure);
+            match event {
+                // The pool has no more frames than there are places.
+                Received::Item(Event::Arrival { arrival, awaited }) => drop(pending.push_back((arrival, awaited))),
+                Received::Item(Event::Pass(Pass { sequence, evidence, took })) => {
+                    if pending.front().is_some_and(|(arrival, _)| arrival.frame.sequence() == sequence)
+                        && let Some((arrival, _)) = pending.pop_front()
+                    {
+                        let now = arrival.frame.captured();
+                        lookahead.release(now, &mut leave);
+                        lookahead.arrive(arrival, &mut leave);
+                    }
+                    lookahead.examined(sequence, evidence, took);
+                }
+                Received::Nothing => {}
+                Received::Closed => {
+                    lookahead.flush(&mut leave);
+                    break;
+                }
+            }
+            while pending.front().is_some_and(|(_, awaited)| !awaited)
+                && let Some((arrival, _)) = pending.pop_front()
+            {
+                let now = arrival.frame.captured();
+                if !pace.realtime {
+                    lookahead.release(now, &mut leave);
+                }
+                lookahead.arrive(arrival, &mut leave);
+            }
+            // Without a clock to race, it is as late as the newest frame says.
+            let now = if pace.realtime { pace.clock.now() } else { lookahead.newest() };
+            lookahead.release(now, &mut leave);
+        }
+        door.close();
+    }
+}
+
+/// Where redacted frames go: through the encoder to the seam.
+struct Door<'a> {
+    encoder: Box<dyn Encoder + 'a>,
+    seam: Sender<'a, Crossing>,
+    units: Vec<AccessUnit>,
+    clock: &'a dyn Clock,
+    /// When the last frame was done with, or the last event came: the start of the next frame's redaction.
+    mark: Micros,
+    open: bool,
+}
+
+impl Door<'_> {
+    fn leave(&mut self, departure: Departure) {
+        let Departure { frame, born, follow, detect } = departure;
+        if !self.open {
             return;
         }
+        let (sequence, captured, account) = (frame.sequence(), frame.captured(), frame.account());
+        let middle = self.clock.now();
+        let submitted = self.encoder.submit(frame, &mut self.units);
+        let end = self.clock.now();
+        let (wait, redact, encode) = (self.mark.since(born), middle.since(self.mark), end.since(middle));
+        self.mark = end;
+        let health = Health { sequence, captured, born, account, follow, detect, wait, redact, encode };
+        self.open =
+            self.seam.send(Crossing::Health(health)).is_ok() && hand_over(&mut self.units, submitted, &self.seam);
     }
-    let finished = encoder.finish(&mut units);
-    if hand_over(&mut units, finished, seam) {
-        // A closed seam means that the lit half has ended already.
-        let _ = seam.send(Crossing::End);
+
+    fn close(mut self) {
+        let finished = if self.open { self.encoder.finish(&mut self.units) } else { return };
+        if hand_over(&mut self.units, finished, &self.seam) {
+            // A closed seam means that the lit half has ended already.
+            let _ = self.seam.send(Crossing::End);
+        }
     }
 }
 
 /// Sends finished access units and a fault of the encoder through the seam; whether to go on.
-fn hand_over(units: &mut Vec<AccessUnit>, result: Result<(), Fault>, seam: &SyncSender<Crossing>) -> bool {
+fn hand_over(units: &mut Vec<AccessUnit>, result: Result<(), Fault>, seam: &Sender<'_, Crossing>) -> bool {
     for unit in units.drain(..) {
         if seam.send(Crossing::Unit(unit)).is_err() {
             return false;
@@ -269,29 +433,29 @@ fn hand_over(units: &mut Vec<AccessUnit>, result: Result<(), Fault>, seam: &Sync
 }
 
 /// The lit half: nothing leaves without a permit, and nothing after a trip.
-fn lit_half(crossings: &Receiver<Crossing>, outlet: &mut dyn Outlet, pace: Pace<'_>, outcome: &mut Outcome) {
+fn lit_half(crossings: &Receiver<'_, Crossing>, outlet: &mut dyn Outlet, pace: Pace<'_>, outcome: &mut Outcome) {
     let mut interlock = Interlock::default();
     let mut ended = false;
     while !ended && interlock.tripped().is_none() {
-        let result = match crossings.recv() {
-            Ok(Crossing::Health(health)) => {
+        let result = match crossings.receive(None) {
+            Received::Item(Crossing::Health(health)) => {
                 if let State::Slate(fault) = health.account.state {
                     count(outcome, fault);
                     interlock.report(fault);
                 }
                 outlet.note(health)
             }
-            Ok(Crossing::Unit(unit)) => match interlock.permit(pace.clock.now()) {
+            Received::Item(Crossing::Unit(unit)) => match interlock.permit(pace.clock.now()) {
                 Some(permit) => outlet.send(unit, &permit),
                 None => break,
             },
-            Ok(Crossing::Fault(fault)) => Err(fault),
-            Ok(Crossing::End) => {
+            Received::Item(Crossing::Fault(fault)) => Err(fault),
+            Received::Item(Crossing::End) => {
                 ended = true;
                 Ok(())
             }
             // The dark half went without a word.
-            Err(_) => Err(Fault::SeamBroken),
+            Received::Nothing | Received::Closed => Err(Fault::SeamBroken),
         };
         if let Err(fault) = result
             && interlock.report(fault) == Response::Slate

@@ -134,7 +134,8 @@ fn allocations(encoder: Box<dyn Encoder>, extra: bool) -> BTreeMap<String, usize
     let dark = Dark {
         camera: Box::new(Recorded { camera: Spot::frames(80), from: 40, to: 70 }),
         detector: &mut detector,
-        mask: Mask::new(mask::Settings::default(), SIZE),
+        every: 1,
+        mask: Mask::new(&mask::Settings::default(), SIZE),
         encoder,
     };
     if extra {

@@ -11,9 +11,11 @@ use std::time::Duration;
 use fixture::{SIZE, Seen, Spot, detector, draw, run, watch};
 use voile::base::{Fault, FramePool, Layout, Micros, RawFrame, Shape, Size};
 use voile::camera::{Camera, CameraError, Faulty, Mode};
+use voile::detect::Detector;
 use voile::encode::{AccessUnit, Encoder};
 use voile::interlock::{Response, response};
 use voile::mask::{self, Mask, RedactedFrame, State, redact};
+use voile::track::{Follower, Ground};
 
 const BRIGHT: &str = "bright.onnx";
 
@@ -32,8 +34,40 @@ fn frame(sequence: u64, captured: Micros) -> RawFrame {
     frame
 }
 
-fn fresh_mask() -> Mask {
-    Mask::new(mask::Settings::default(), SIZE)
+/// A stream in the mask's hands: every frame followed, a pass over each but those that the test keeps back.
+struct Stream {
+    detector: Detector,
+    follower: Follower,
+    mask: Mask,
+}
+
+impl Stream {
+    fn new() -> Self {
+        let mask = Mask::new(&mask::Settings::default(), SIZE);
+        Self { detector: detector(BRIGHT), follower: Follower::new(SIZE, 8), mask }
+    }
+
+    fn follow(&mut self, frame: &RawFrame) -> Ground {
+        let ground = self.follower.follow(frame).expect("whole and in order");
+        self.mask.follow(&ground);
+        ground
+    }
+
+    /// A frame and a pass over it.
+    fn examined(&mut self, sequence: u64, captured: Micros) -> (RawFrame, Ground) {
+        let frame = frame(sequence, captured);
+        let ground = self.follow(&frame);
+        let evidence = self.detector.examine(&frame);
+        self.mask.examined(evidence);
+        (frame, ground)
+    }
+
+    /// That a frame is a slate for want of what the fault says.
+    fn slate(&mut self, frame: RawFrame, ground: Ground, fault: Fault) {
+        let redacted = redact(frame, Ok(ground), &mut self.mask);
+        assert_eq!(redacted.account().state, State::Slate(fault));
+        assert_covered(&redacted);
+    }
 }
 
 #[test]
@@ -85,27 +119,101 @@ fn frame_shape() {
 
 #[test]
 fn evidence_missing() {
-    let redacted = redact(frame(0, Micros(0)), Err(Fault::EvidenceMissing), &mut fresh_mask());
-    assert_eq!(redacted.account().state, State::Slate(Fault::EvidenceMissing));
-    assert_covered(&redacted);
+    let mut stream = Stream::new();
+    let first = frame(0, Micros(0));
+    let ground = stream.follow(&first);
+    stream.slate(first, ground, Fault::EvidenceMissing);
 }
 
 #[test]
 fn evidence_mismatch() {
-    let mut detector = detector(BRIGHT);
-    let evidence = detector.examine(&frame(1, Micros::from_ms(33)));
-    let redacted = redact(frame(2, Micros::from_ms(66)), evidence, &mut fresh_mask());
-    assert_eq!(redacted.account().state, State::Slate(Fault::EvidenceMismatch));
-    assert_covered(&redacted);
+    // A pass over a frame that nobody has followed, though it says the number of one that was.
+    let mut stream = Stream::new();
+    let first = frame(1, Micros::from_ms(33));
+    let ground = stream.follow(&first);
+    let other = stream.detector.examine(&frame(1, Micros::from_ms(66)));
+    stream.mask.examined(other);
+    stream.slate(first, ground, Fault::EvidenceMismatch);
+
+    // The ground of another frame.
+    let mut stream = Stream::new();
+    let (_, ground) = stream.examined(1, Micros::from_ms(33));
+    let (second, _) = stream.examined(2, Micros::from_ms(66));
+    stream.slate(second, ground, Fault::EvidenceMismatch);
 }
 
 #[test]
 fn evidence_stale() {
+    let mut stream = Stream::new();
+    stream.examined(0, Micros(0));
+    let late = frame(1, Micros::from_ms(501));
+    let ground = stream.follow(&late);
+    stream.examined(2, Micros::from_ms(534));
+    stream.slate(late, ground, Fault::EvidenceStale);
+}
+
+#[test]
+fn evidence_late() {
+    let mut stream = Stream::new();
+    stream.examined(0, Micros(0));
+    let next = frame(1, Micros::from_ms(33));
+    let ground = stream.follow(&next);
+    stream.slate(next, ground, Fault::EvidenceLate);
+}
+
+#[test]
+fn motion_unknown() {
+    // The frame that led from one to the other was dropped on its way.
+    let mut stream = Stream::new();
+    stream.examined(0, Micros(0));
+    stream.follower.follow(&frame(1, Micros::from_ms(33))).expect("whole");
+    let after = frame(2, Micros::from_ms(66));
+    let ground = stream.follow(&after);
+    stream.examined(3, Micros::from_ms(99));
+    stream.slate(after, ground, Fault::MotionUnknown);
+}
+
+#[test]
+fn motion_fast() {
+    let settings = mask::Settings { pan_max: 0.01, ..mask::Settings::default() };
+    let mut stream = Stream { mask: Mask::new(&settings, SIZE), ..Stream::new() };
+    let panned = |sequence: u64| {
+        let mut frame = frame(sequence, Micros::from_ms(33 * sequence));
+        ground_at(&mut frame, 4 * usize::try_from(sequence).expect("few"));
+        frame
+    };
+    let mut waiting = Vec::new();
+    for sequence in 0..3 {
+        let frame = panned(sequence);
+        let ground = stream.follow(&frame);
+        if sequence != 1 {
+            let evidence = stream.detector.examine(&frame);
+            stream.mask.examined(evidence);
+        }
+        waiting.push((frame, ground));
+    }
+    let (frame, ground) = waiting.swap_remove(1);
+    stream.slate(frame, ground, Fault::MotionFast);
+}
+
+#[test]
+fn tracks_full() {
+    // 48 x 48 bright blocks, two score cells apart: more than the tracks hold.
+    let size = Size::new(768, 768);
     let mut detector = detector(BRIGHT);
-    let evidence = detector.examine(&frame(1, Micros(0)));
-    let redacted = redact(frame(1, Micros::from_ms(501)), evidence, &mut fresh_mask());
-    assert_eq!(redacted.account().state, State::Slate(Fault::EvidenceStale));
-    assert_covered(&redacted);
+    detector.prepare(size).expect("prepared");
+    let mut frame = FramePool::new(Shape::packed(size, Layout::I420), 1).take(0, Micros(0));
+    draw(&mut frame, (0, 0));
+    let (mut luma, _) = frame.planes_mut();
+    for (y, row) in luma.rows().enumerate() {
+        row.iter_mut().enumerate().for_each(|(x, pixel)| *pixel = if x % 16 < 8 && y % 16 < 8 { 235 } else { 20 });
+    }
+    let mut mask = Mask::new(&mask::Settings::default(), size);
+    let ground = Follower::new(size, 1).follow(&frame).expect("whole");
+    mask.follow(&ground);
+    mask.examined(detector.examine(&frame));
+    let redacted = redact(frame, Ok(ground), &mut mask);
+    assert_eq!(redacted.account().state, State::Slate(Fault::TracksFull));
 }
 
 #[test]
@@ -117,9 +225,11 @@ fn evidence_malformed() {
 
 #[test]
 fn detector_failed() {
-    let redacted = redact(frame(0, Micros(0)), Err(Fault::DetectorFailed), &mut fresh_mask());
-    assert_eq!(redacted.account().state, State::Slate(Fault::DetectorFailed));
-    assert_covered(&redacted);
+    let mut stream = Stream::new();
+    let first = frame(0, Micros(0));
+    let ground = stream.follow(&first);
+    stream.mask.examined(Err(Fault::DetectorFailed));
+    stream.slate(first, ground, Fault::DetectorFailed);
 }
 
 /// Gives a unit for each frame until its third, then does what it is told.
@@ -167,6 +277,18 @@ fn output_failed() {
     let outcome = run(Box::new(Spot::frames(40)), BRIGHT, Box::new(voile::encode::Discard), &mut seen);
     assert_eq!(outcome.tripped, Some(Fault::OutputFailed));
     assert_eq!(seen.letters, "RRR");
+}
+
+/// Ground with texture, shown `shift` pixels further left.
+fn ground_at(frame: &mut RawFrame, shift: usize) {
+    let (mut luma, _) = frame.planes_mut();
+    for (y, row) in luma.rows().enumerate() {
+        for (x, pixel) in row.iter_mut().enumerate() {
+            let (column, line) = ((x + shift) / 8, y / 8);
+            *pixel =
+                20 + u8::try_from((column * column * 31 + line * line * 57 + column * line * 13) % 40).expect("small");
+        }
+    }
 }
 
 /// A slate has at most 32 x 18 blocks of one colour each, beside its caption.

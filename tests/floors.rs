@@ -6,15 +6,16 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Room, and the rooms it may import besides itself.
-const TABLE: [(&str, &[&str]); 9] = [
+const TABLE: [(&str, &[&str]); 10] = [
     ("base", &[]),
     ("camera", &["base"]),
     ("detect", &["base"]),
-    ("mask", &["base", "detect"]),
+    ("track", &["base"]),
+    ("mask", &["base", "detect", "track"]),
     ("encode", &["base", "mask"]),
     ("interlock", &["base"]),
-    ("pipeline", &["base", "camera", "detect", "mask", "encode", "interlock"]),
-    ("config", &["base", "detect", "mask", "encode"]),
+    ("pipeline", &["base", "camera", "detect", "track", "mask", "encode", "interlock"]),
+    ("config", &["base", "detect", "track", "mask", "encode"]),
     ("regress", &["base", "camera", "detect", "mask", "encode", "interlock", "pipeline", "config"]),
 ];
 

@@ -27,12 +27,24 @@ pub enum Fault {
     /// The detector looked too long ago.
     #[error("stale evidence")]
     EvidenceStale,
+    /// No pass over a later frame had come in when this one had to leave: its time was up, or the look-ahead full.
+    #[error("late evidence")]
+    EvidenceLate,
     /// The model's output has the wrong shape or holds a value that is not finite.
     #[error("bad evidence")]
     EvidenceMalformed,
     /// The network could not be run.
     #[error("detector failed")]
     DetectorFailed,
+    /// How the camera moved since the last pass cannot be told.
+    #[error("camera motion unknown")]
+    MotionUnknown,
+    /// The camera moved further since the last pass than evidence can be carried.
+    #[error("camera too fast")]
+    MotionFast,
+    /// More is in view than tracks can hold, so something may be without one.
+    #[error("too many in view")]
+    TracksFull,
     /// The encoder refused a frame or broke off.
     #[error("encoder failed")]
     EncoderFailed,
@@ -46,7 +58,7 @@ pub enum Fault {
 
 impl Fault {
     /// Every fault, for tables and tests.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::FrameTorn,
         Self::FrameRepeated,
         Self::FrameShape,
@@ -54,8 +66,12 @@ impl Fault {
         Self::EvidenceMissing,
         Self::EvidenceMismatch,
         Self::EvidenceStale,
+        Self::EvidenceLate,
         Self::EvidenceMalformed,
         Self::DetectorFailed,
+        Self::MotionUnknown,
+        Self::MotionFast,
+        Self::TracksFull,
         Self::EncoderFailed,
         Self::OutputFailed,
         Self::SeamBroken,

@@ -51,7 +51,7 @@ impl Model {
     pub fn run(self) -> Result<ExitCode, Failure> {
         let Action::Check { file } = self.action;
         let load = |passes| {
-            let settings = detect::Settings { model: file.clone(), passes, threads: 1 };
+            let settings = detect::Settings { model: file.clone(), passes, ..detect::Settings::default() };
             Detector::load(&settings).map_err(|error| Failure::new(USAGE, error))
         };
         let mut detector = load(1)?;
@@ -108,7 +108,8 @@ fn speed(detector: &mut Detector) -> Result<f64, Failure> {
     Ok(usage.per_frame(TIMED).cpu_ms_per_frame.unwrap_or(f64::NAN))
 }
 
-/// The figures of one scene, redacted with the default policy.
+/// The figures of one scene, redacted with the default policy but for what needs the frame before: half a second lies
+/// between frames, and it is the network that is judged.
 fn scores(seed: u64, detector: &mut Detector) -> Result<Figures, Failure> {
     let internal = |error: &dyn std::fmt::Display| Failure::new(INTERNAL, error);
     let mut truth = Vec::new();
@@ -121,14 +122,20 @@ fn scores(seed: u64, detector: &mut Detector) -> Result<Figures, Failure> {
     let truth = ClipTruth::parse(&truth, Path::new("scene")).map_err(|error| internal(&error))?;
     let camera = open(seed, FRAMES)?;
     let mode = camera.mode();
-    let sources = Sources::new(mode.shape, pipeline::FRAMES_ALIVE + 1);
-    let settings =
-        score::Settings { rate: RATE, full_range: false, stills: false, truth: Some(truth), output: Output::None };
-    let scorer = Scorer::new(settings);
+    let settings = mask::Settings { parts: mask::Parts::STILL, ..mask::Settings::default() };
+    let sources = Sources::new(mode.shape, pipeline::frames_alive(mode, settings.lookahead) + 1);
+    let scorer = Scorer::new(score::Settings {
+        rate: RATE,
+        full_range: false,
+        stills: false,
+        truth: Some(truth),
+        output: Output::None,
+    });
     let dark = Dark {
         camera: Box::new(Tap::new(Box::new(camera), sources.clone())),
         detector,
-        mask: Mask::new(mask::Settings::default(), SIZE),
+        every: 1,
+        mask: Mask::new(&settings, SIZE),
         encoder: Box::new(Witness::new(None, sources, scorer.clone())),
     };
     let (clock, stop) = (voile::base::clock::RealClock::start(), AtomicBool::new(false));

@@ -45,7 +45,7 @@ impl<'a> Files<'a> {
             evidence_age: account.evidence_age,
             bytes,
             detect_ms: health.detect.as_ms(),
-            redact_ms: health.redact.as_ms(),
+            redact_ms: health.follow.plus(health.redact).as_ms(),
             encode_ms: health.encode.as_ms(),
             total_ms: self.clock.now().since(health.born).as_ms(),
         })

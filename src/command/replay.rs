@@ -17,7 +17,7 @@ use voile::camera::{self, Camera, Clip, Mode, Stills};
 use voile::config::Config;
 use voile::detect::Detector;
 use voile::encode::{self, Codec, StreamFile};
-use voile::mask::Mask;
+use voile::mask::{self, Mask, Parts};
 use voile::pipeline::{self, Dark, Outcome, Pace};
 use voile::regress::decoded::{self, Decoded};
 use voile::regress::files::{CoverageFile, Output, StillFiles};
@@ -41,9 +41,6 @@ const RESULTS: [&str; 8] = [
     "summary.json",
     "report.html",
 ];
-
-/// Source copies kept for scoring: one for each frame alive in the pipeline, and one on its way in.
-const SOURCES: usize = pipeline::FRAMES_ALIVE + 1;
 
 /// Redacts a recorded clip through the pipeline of the service and scores it.
 #[derive(Args)]
@@ -179,8 +176,9 @@ impl Replay {
             FramesCsv::create(&self.out.join("frames.csv")).map_err(|error| write_failure("frames.csv", &error))?;
         let scorer =
             Scorer::new(score::Settings { rate, full_range, stills: false, truth, output: Output::Clip(coverage) });
-        // Frames dropped under load leave their copies behind until a later one is taken.
-        let sources = Sources::new(shape, if self.realtime { 2 * SOURCES } else { SOURCES });
+        // A copy for each frame alive, and one on its way in; those of dropped frames stay until a later one is taken.
+        let alive = pipeline::frames_alive(mode, config.mask.lookahead) + 1;
+        let sources = Sources::new(shape, if self.realtime { alive + 8 } else { alive });
         detector.prepare(size).map_err(|error| Failure::new(USAGE, error))?;
         let mut progress = Progress::begin(frames);
         let clock = RealClock::start();
@@ -188,7 +186,8 @@ impl Replay {
         let dark = Dark {
             camera: Box::new(Tap::new(camera, sources.clone())),
             detector: &mut detector,
-            mask: Mask::new(config.mask.clone(), size),
+            every: config.detect.every,
+            mask: Mask::new(&config.mask, size),
             encoder: Box::new(Witness::new(encoder, sources, scorer.clone())),
         };
         let outcome = pipeline::run(dark, &mut outlet, Pace { clock: &clock, realtime: self.realtime, stop });
@@ -247,6 +246,7 @@ impl Replay {
         let mut outlet = Files::new(&clock, None, rows, &mut progress);
         let mut total = Outcome::default();
         let mut sizes: Option<(Size, Size)> = None;
+        let still_settings = mask::Settings { parts: Parts::STILL, ..config.mask.clone() };
         for still in stills.iter() {
             if stop.load(Ordering::Relaxed) {
                 break;
@@ -272,7 +272,8 @@ impl Replay {
             let dark = Dark {
                 camera: Box::new(Tap::new(Box::new(camera), sources.clone())),
                 detector: &mut detector,
-                mask: Mask::new(config.mask.clone(), shape.size),
+                every: 1,
+                mask: Mask::new(&still_settings, shape.size),
                 encoder: Box::new(Witness::new(None, sources, scorer.clone())),
             };
             let outcome = pipeline::run(dark, &mut outlet, Pace { clock: &clock, realtime: false, stop });

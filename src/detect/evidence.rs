@@ -85,9 +85,8 @@ impl Drop for Evidence {
     }
 }
 
-/// Most evidence that can be alive at once without an allocation: each goes along with a raw frame, and a pipeline has no
-/// more than six of those.
-const POOL_CAPACITY: usize = 8;
+/// Most evidence that can be alive at once without an allocation: the mask keeps up to sixteen, and a few are on their way.
+const POOL_CAPACITY: usize = 20;
 
 /// Score maps of finished evidence, kept for the next run.
 #[derive(Default)]

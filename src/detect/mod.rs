@@ -11,6 +11,7 @@
 mod evidence;
 mod input;
 mod int8;
+mod look;
 mod model;
 mod real;
 mod tiling;
@@ -21,6 +22,7 @@ use std::sync::Arc;
 use rayon::prelude::*;
 
 pub use evidence::Evidence;
+pub use look::{Look, Looks};
 pub use model::DetectError;
 
 use crate::base::geometry::SCORE_CELL;
@@ -35,6 +37,9 @@ use tiling::Tiling;
 pub struct Settings {
     /// An ONNX file, with its SHA-256 beside it in `FILE.sha256`; `None` is the network that is built in.
     pub model: Option<PathBuf>,
+    /// A pass over each frame (1) or over one in so many (n), as far as the detector is free for it; 0 is over the newest
+    /// frame whenever it is free, which without a clock to race is each frame.
+    pub every: u64,
     /// Scales looked at: 1 (whole size), 2 (and half, for people larger than 60 px), 3 (and a quarter, for those larger
     /// than 120 px).
     pub passes: usize,
@@ -44,7 +49,7 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { model: None, passes: 3, threads: 1 }
+        Self { model: None, every: 1, passes: 3, threads: 1 }
     }
 }
 
@@ -157,6 +162,16 @@ impl Detector {
             tile.merge_into(&mut maps);
         }
         Ok(Evidence::from_run(frame.sequence(), frame.captured(), size, maps, Arc::clone(&self.evidence)))
+    }
+}
+
+impl Detector {
+    /// Examines every pixel of the frame that was looked at.
+    ///
+    /// # Errors
+    /// As [`Detector::examine`].
+    pub fn examine_look(&mut self, look: &Look) -> Result<Evidence, Fault> {
+        self.examine(&look.0)
     }
 }
 

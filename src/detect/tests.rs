@@ -6,7 +6,7 @@ use crate::base::{FramePool, Layout, Micros, Shape};
 /// Calls bright pixels persons and dark ones nothing; see tests/models/README.md.
 fn bright(passes: usize, threads: usize) -> Detector {
     let model = Some(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/bright.onnx")));
-    Detector::load(&Settings { model, passes, threads }).expect("the test network loads")
+    Detector::load(&Settings { model, passes, threads, ..Settings::default() }).expect("the test network loads")
 }
 
 fn frame_with_bright(size: Size, layout: Layout, spot: (usize, usize)) -> RawFrame {
@@ -75,7 +75,7 @@ fn a_frame_of_another_size_is_a_fault() {
 #[test]
 fn an_output_that_is_not_finite_is_a_fault() {
     let model = Some(PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/tests/models/nan.onnx")));
-    let mut detector = Detector::load(&Settings { model, passes: 1, threads: 1 }).expect("loads");
+    let mut detector = Detector::load(&Settings { model, passes: 1, ..Settings::default() }).expect("loads");
     detector.prepare(Size::new(64, 64)).expect("prepared");
     let frame = frame_with_bright(Size::new(64, 64), Layout::I420, (8, 8));
     assert!(matches!(detector.examine(&frame), Err(Fault::EvidenceMalformed)));

@@ -28,8 +28,12 @@ pub const fn response(fault: Fault) -> Response {
         | Fault::EvidenceMissing
         | Fault::EvidenceMismatch
         | Fault::EvidenceStale
+        | Fault::EvidenceLate
         | Fault::EvidenceMalformed
-        | Fault::DetectorFailed => Response::Slate,
+        | Fault::DetectorFailed
+        | Fault::MotionUnknown
+        | Fault::MotionFast
+        | Fault::TracksFull => Response::Slate,
         Fault::EncoderFailed | Fault::OutputFailed | Fault::SeamBroken => Response::Trip,
     }
 }

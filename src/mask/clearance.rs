@@ -1,12 +1,22 @@
-//! Which cells may be sent clear: everything is covered until evidence says otherwise.
+//! Which cells may be sent clear: everything is covered until all four conditions hold.
+//!
+//! A cell of a frame is clear when
+//! 1. it was inside a pass over this very frame, or inside one before and one after it (before alone, without
+//!    look-ahead), none further away than `evidence_age_max`;
+//! 2. nothing in those passes scores as much as its threshold there, each pass moved to this frame as the camera moved;
+//! 3. no track covers it, and nothing there moves otherwise than the ground;
+//! 4. the camera's motion between those passes and this frame is known, and no corner of the picture has moved further
+//!    than `pan_max`.
 
 use std::ops::RangeInclusive;
 
 use crate::base::geometry::{CELL, SCORE_CELL};
-use crate::base::{Grid, Micros, Size};
+use crate::base::{Fault, Grid, Micros, Rect, Size};
 use crate::detect::Evidence;
+use crate::track::{self, Ground, Kind, KindPolicy, Motion, Sightings, Tracks};
 
 use super::Settings;
+use super::history::History;
 
 /// What the settings may be: beyond the weak end a value would clear what it should not, so it is refused at start.
 pub struct Bounds;
@@ -14,8 +24,13 @@ pub struct Bounds;
 impl Bounds {
     /// Pixels. None is allowed: a sighting always covers the whole clearance cell around its score cell.
     pub const MARGIN_PX: RangeInclusive<usize> = 0..=128;
-    /// Milliseconds. The detector misses single frames; shorter than this, each miss shows.
-    pub const HOLD_MS: RangeInclusive<u64> = 100..=5000;
+    /// Milliseconds. The detector misses a head for single frames; shorter than this, each miss shows.
+    pub const HOLD_MS: RangeInclusive<u64> = 100..=1000;
+    /// Milliseconds. The detector misses a person for some frames on end; shorter than this, each miss shows.
+    pub const COAST_MS: RangeInclusive<u64> = 200..=5000;
+    /// Milliseconds. None is allowed: tracks then cover what may have moved since the last pass. Longer, no operator
+    /// can fly by the picture.
+    pub const LOOKAHEAD_MS: RangeInclusive<u64> = 0..=500;
     /// Milliseconds. A person at 2 m/s walks a metre in the longest.
     pub const EVIDENCE_AGE_MAX_MS: RangeInclusive<u64> = 0..=500;
     /// What the network gives for a person, 0 to 1. Above, more than a fifth of the heads on its held-out sequences leak
@@ -23,20 +38,44 @@ impl Bounds {
     pub const PERSON_THRESHOLD: RangeInclusive<f32> = 0.01..=0.75;
     /// What the network gives for a vehicle, 0 to 1. Above, less than 0.6 of the vehicles' area is covered, as above.
     pub const VEHICLE_THRESHOLD: RangeInclusive<f32> = 0.01..=0.74;
+    /// As the thresholds. Above, too little is left of what only one look has seen.
+    pub const SURE_THRESHOLD: RangeInclusive<f32> = 0.01..=0.8;
+    /// Share of the textured places that agree with the camera's motion. Below, what agrees may be one moving lorry.
+    pub const CONFIDENCE_MIN: RangeInclusive<f32> = 0.3..=1.0;
+    /// Share of the picture's width. Beyond, a third of the picture was never examined.
+    pub const PAN_MAX: RangeInclusive<f32> = 0.0..=0.33;
 }
 
-/// The clearance grid of one stream.
+/// Pixels by which what was moved with the camera may reach into a cell without covering it: what the camera's motion
+/// is wrong by. Score cells are eight times as wide.
+const SLACK: f32 = 1.0;
+/// Pixels that a cell may lie outside an examined picture: what is only as wide is not seen whole by a network of 8 px
+/// cells either, and a camera that trembles would else lose its rim.
+const RIM: f32 = 4.0;
+
+/// Scores from which a cell counts: persons, vehicles.
+type Limits = [u8; 2];
+
+/// The clearance grid of one stream; everything is allocated when it is made.
 pub struct Clearance {
-    scores: Grid,
-    cells: Grid,
+    settings: Settings,
     size: Size,
-    margin: usize,
-    hold: Micros,
-    person: u8,
-    vehicle: u8,
+    cells: Grid,
+    scores: Grid,
+    /// Scores from which persons and vehicles are covered.
+    limits: Limits,
+    /// The same for passes that are not what clears a frame.
+    sure: Limits,
+    history: History,
+    sightings: Sightings,
+    tracks: Tracks,
     covered: Box<[bool]>,
-    /// Until when each cell stays covered after a sighting.
-    until: Box<[Option<Micros>]>,
+    /// For each corner of a cell, in two rows: whether it was examined.
+    corners: [Box<[bool]>; 2],
+    /// Number of the frame that the tracks have stepped to.
+    stepped: Option<u64>,
+    /// Why the last pass gave no evidence.
+    fault: Option<Fault>,
 }
 
 /// The score from which a cell counts, so that rounding covers.
@@ -48,16 +87,27 @@ fn score(threshold: f32) -> u8 {
 impl Clearance {
     pub fn new(size: Size, settings: &Settings) -> Self {
         let cells = Grid::over(size, CELL);
+        let (person, vehicle) = (score(settings.person_threshold), score(settings.vehicle_threshold));
+        let sure = [person, vehicle].map(|score_limit| score(settings.sure_threshold).max(score_limit));
+        let mut policy = settings.tracks.clone();
+        // What a pass covers prolongs a track; what it is sure of begins one.
+        policy.person = KindPolicy { low: person, high: sure[0], ..policy.person };
+        policy.vehicle = KindPolicy { low: vehicle, high: sure[1], ..policy.vehicle };
+        let corners = || vec![false; cells.columns + 1].into_boxed_slice();
         Self {
-            scores: Grid::over(size, SCORE_CELL),
-            cells,
+            settings: settings.clone(),
             size,
-            margin: settings.margin_px,
-            hold: settings.hold,
-            person: score(settings.person_threshold),
-            vehicle: score(settings.vehicle_threshold),
+            cells,
+            scores: Grid::over(size, SCORE_CELL),
+            limits: [person, vehicle],
+            sure,
+            history: History::new(size, settings.confidence_min),
+            sightings: Sightings::new(size),
+            tracks: Tracks::new(policy),
             covered: vec![true; cells.cells()].into_boxed_slice(),
-            until: vec![None; cells.cells()].into_boxed_slice(),
+            corners: [corners(), corners()],
+            stepped: None,
+            fault: None,
         }
     }
 
@@ -73,29 +123,241 @@ impl Clearance {
         clear as f32 / self.covered.len() as f32
     }
 
-    /// Drops every hold, after a jump of the clock. The frame at the jump is a slate; the next one has its own evidence.
-    pub fn forget(&mut self) {
-        self.until.fill(None);
+    /// Number of the frame of the newest pass.
+    pub fn newest_pass(&self) -> Option<u64> {
+        self.history.newest_pass()
     }
 
-    /// Works out the covered cells of the frame captured at `now` from evidence about it.
-    pub fn examine(&mut self, evidence: &Evidence, now: Micros) {
-        let until = now.plus(self.hold);
-        for (index, (&person, &vehicle)) in evidence.person().iter().zip(evidence.vehicle()).enumerate() {
-            if person < self.person && vehicle < self.vehicle {
-                continue;
-            }
-            let (x, y) = (index % self.scores.columns * SCORE_CELL, index / self.scores.columns * SCORE_CELL);
-            let right = (x + SCORE_CELL + self.margin).min(self.size.width).div_ceil(CELL);
-            let bottom = (y + SCORE_CELL + self.margin).min(self.size.height).div_ceil(CELL);
-            for row in y.saturating_sub(self.margin) / CELL..bottom {
-                for column in x.saturating_sub(self.margin) / CELL..right {
-                    self.until[self.cells.index(column, row)] = Some(until);
-                }
+    /// Drops all that is known, after a jump of the clock. The frame at the jump is a slate.
+    pub fn forget(&mut self) {
+        self.history.forget();
+        self.tracks.forget();
+        self.stepped = None;
+        self.fault = None;
+    }
+
+    /// Notes the next frame of the stream, long before it is redacted.
+    pub fn follow(&mut self, ground: &Ground) {
+        self.history.step(ground);
+    }
+
+    /// Takes what a pass gave; one that cannot be used is no pass, and says why the frames around it are covered.
+    pub fn examined(&mut self, evidence: Result<Evidence, Fault>) {
+        self.fault = evidence.and_then(|evidence| self.take(evidence)).err();
+    }
+
+    fn take(&mut self, evidence: Evidence) -> Result<(), Fault> {
+        let (sequence, captured) = (evidence.sequence(), evidence.captured());
+        let evidence = self.history.pass(evidence)?;
+        let policy = self.tracks.policy();
+        let maps = [
+            (Kind::Person, evidence.person(), policy.person.low),
+            (Kind::Vehicle, evidence.vehicle(), policy.vehicle.low),
+        ];
+        let complete = self.sightings.find(maps).is_ok();
+        let camera = self.stepped.and_then(|last| self.history.motion(last, sequence)?.similarity());
+        match camera {
+            Some(camera) => self.tracks.step(captured, camera, self.sightings.found()),
+            None => {
+                // Nobody knows where the tracks are now; the witness covers all while the motion is not known.
+                self.tracks.forget();
+                self.tracks.step(captured, track::Similarity::STILL, self.sightings.found());
             }
         }
-        for (covered, until) in self.covered.iter_mut().zip(&self.until) {
-            *covered = until.is_some_and(|until| now <= until);
+        if !complete {
+            self.tracks.miss(captured);
+        }
+        let (grid, [person, vehicle]) = (self.scores, self.limits);
+        if let Some(evidence) = self.history.bracket(sequence).own {
+            self.tracks.find(|kind, place| {
+                let (scores, limit) = match kind {
+                    Kind::Person => (evidence.person(), person),
+                    Kind::Vehicle => (evidence.vehicle(), vehicle),
+                };
+                lit(scores, limit, grid, place)
+            });
+        }
+        self.stepped = Some(sequence);
+        Ok(())
+    }
+
+    /// Works out the covered cells of a frame that was followed; gives the time to the furthest pass that cleared it.
+    ///
+    /// # Errors
+    /// Why no cell of it can be clear.
+    pub fn examine(&mut self, ground: &Ground) -> Result<Micros, Fault> {
+        let (sequence, captured) = (ground.sequence(), ground.captured());
+        if !self.history.knows(sequence, captured) || ground.moving().len() != self.covered.len() {
+            return Err(Fault::EvidenceMismatch);
+        }
+        self.history.release(sequence, captured, self.settings.hold);
+        let bracket = self.history.bracket(sequence);
+        let age = |pass: &Evidence| Micros(pass.captured().0.abs_diff(captured.0));
+        let in_time = |pass: &&Evidence| age(pass) <= self.settings.evidence_age_max;
+        let (before, after) = (bracket.before.filter(in_time), bracket.after.filter(in_time));
+        let ahead = self.settings.lookahead > Micros(0);
+        let furthest = match (bracket.own, before, after) {
+            (Some(_), _, _) => Micros(0),
+            (None, Some(before), Some(after)) => age(before).max(age(after)),
+            (None, Some(before), None) if !ahead => age(before),
+            (None, None, _) if bracket.before.is_some() => return Err(self.fault.unwrap_or(Fault::EvidenceStale)),
+            (None, None, _) => return Err(self.fault.unwrap_or(Fault::EvidenceMissing)),
+            (None, Some(_), None) => return Err(self.fault.unwrap_or(Fault::EvidenceLate)),
+        };
+        self.covered.fill(false);
+        let mut cover = Cover { size: self.size, cells: self.cells, covered: &mut self.covered };
+        let scored = self.settings.parts.scores;
+        if let Some(own) = bracket.own {
+            cover.sightings(own, self.scores, scored.then_some(self.limits), self.settings.margin_px, None);
+        }
+        for pass in self.history.around(sequence, captured, self.settings.hold) {
+            // Older passes only add to what is covered, and so does a later one to a pass over this very frame: they
+            // keep what one look misses, and need not keep what one look was wrong about.
+            let proof = |of: Option<&Evidence>| of.is_some_and(|of| of.sequence() == pass.sequence());
+            let needed = bracket.own.is_none() && (proof(before) || proof(after));
+            let motion = self.history.motion(pass.sequence(), sequence);
+            match motion.filter(|motion| motion.speed() <= pan_max(self.settings.pan_max, self.size)) {
+                Some(motion) => {
+                    let limits = if needed { self.limits } else { self.sure };
+                    cover.sightings(
+                        pass,
+                        self.scores,
+                        scored.then_some(limits),
+                        self.settings.margin_px,
+                        Some(&motion),
+                    );
+                    if needed {
+                        cover.unexamined(&motion.inverse(), &mut self.corners);
+                    }
+                }
+                None if needed => return Err(motion.map_or(Fault::MotionUnknown, |_| Fault::MotionFast)),
+                None => {}
+            }
+        }
+        if self.settings.parts.tracks {
+            if self.tracks.overflow() {
+                return Err(Fault::TracksFull);
+            }
+            let from = self.stepped.ok_or(Fault::EvidenceMissing)?;
+            match self.history.motion(from, sequence) {
+                Some(motion) => {
+                    let still = from == sequence;
+                    self.tracks.covers(captured).for_each(|place| cover.moved(place, (!still).then_some(&motion)));
+                }
+                None if bracket.own.is_some() => {}
+                None => return Err(Fault::MotionUnknown),
+            }
+        }
+        if self.settings.parts.witness {
+            self.covered.iter_mut().zip(ground.moving()).for_each(|(covered, &moving)| *covered |= moving);
+        }
+        Ok(furthest)
+    }
+}
+
+/// The share of a place's score cells that reach `limit`; what lies outside the picture does.
+fn lit(scores: &[u8], limit: u8, grid: Grid, place: Rect) -> f32 {
+    let (mut lit, mut cells) = (0_u16, 0_u16);
+    for row in place.y / SCORE_CELL..place.bottom().div_ceil(SCORE_CELL).min(grid.rows) {
+        for column in place.x / SCORE_CELL..place.right().div_ceil(SCORE_CELL).min(grid.columns) {
+            cells = cells.saturating_add(1);
+            lit = lit.saturating_add(u16::from(scores[grid.index(column, row)] >= limit));
         }
     }
+    if cells == 0 { 1.0 } else { f32::from(lit) / f32::from(cells) }
+}
+
+/// The furthest that a corner may move, in pixels.
+#[expect(clippy::cast_precision_loss, reason = "at most 8192")]
+fn pan_max(share: f32, size: Size) -> f32 {
+    share * size.width as f32
+}
+
+#[expect(clippy::cast_precision_loss, reason = "within a few pictures' sides")]
+fn real(pixels: usize) -> f32 {
+    pixels as f32
+}
+
+/// The cells of one frame while they are being covered.
+struct Cover<'a> {
+    size: Size,
+    cells: Grid,
+    covered: &'a mut [bool],
+}
+
+impl Cover<'_> {
+    /// Covers what a pass has sighted, where the camera's motion since has put it.
+    fn sightings(
+        &mut self,
+        pass: &Evidence,
+        scores: Grid,
+        limits: Option<Limits>,
+        margin: usize,
+        motion: Option<&Motion>,
+    ) {
+        let Some([persons, vehicles]) = limits else { return };
+        for (index, (&person, &vehicle)) in pass.person().iter().zip(pass.vehicle()).enumerate() {
+            if person < persons && vehicle < vehicles {
+                continue;
+            }
+            let (x, y) = (index % scores.columns * SCORE_CELL, index / scores.columns * SCORE_CELL);
+            let (left, top) = (x.saturating_sub(margin), y.saturating_sub(margin));
+            let place = Rect::new(left, top, x + SCORE_CELL + margin - left, y + SCORE_CELL + margin - top);
+            self.moved(place, motion);
+        }
+    }
+
+    /// Covers the cells that a rectangle touches after it was moved.
+    fn moved(&mut self, place: Rect, motion: Option<&Motion>) {
+        let Some(motion) = motion else { return self.touched(place) };
+        // Pixel middles are whole numbers, so a pixel's edge lies half a pixel before.
+        let (left, top) = (real(place.x) - 0.5, real(place.y) - 0.5);
+        let (right, bottom) = (real(place.right()) - 0.5, real(place.bottom()) - 0.5);
+        let corners = [(left, top), (right, top), (left, bottom), (right, bottom)].map(|(x, y)| motion.map(x, y));
+        let low = |value: fn(&(f32, f32)) -> f32| corners.iter().map(value).fold(f32::INFINITY, f32::min) + 0.5 + SLACK;
+        let high =
+            |value: fn(&(f32, f32)) -> f32| corners.iter().map(value).fold(f32::NEG_INFINITY, f32::max) + 0.5 - SLACK;
+        let (left, right) = (whole(low(|at| at.0).floor()), whole(high(|at| at.0).ceil()));
+        let (top, bottom) = (whole(low(|at| at.1).floor()), whole(high(|at| at.1).ceil()));
+        if left < right && top < bottom {
+            self.touched(Rect::new(left, top, right - left, bottom - top));
+        }
+    }
+
+    fn touched(&mut self, place: Rect) {
+        let (right, bottom) = (place.right().min(self.size.width), place.bottom().min(self.size.height));
+        for row in place.y / CELL..bottom.div_ceil(CELL) {
+            for column in place.x / CELL..right.div_ceil(CELL) {
+                self.covered[self.cells.index(column, row)] = true;
+            }
+        }
+    }
+
+    /// Covers the cells that were not inside the picture of a pass; `back` leads from this frame to that picture.
+    fn unexamined(&mut self, back: &Motion, [upper, lower]: &mut [Box<[bool]>; 2]) {
+        let (width, height) = (real(self.size.width) - 0.5 + RIM, real(self.size.height) - 0.5 + RIM);
+        let line = |row: usize, line: &mut [bool]| {
+            for (column, inside) in line.iter_mut().enumerate() {
+                let (x, y) = ((column * CELL).min(self.size.width), (row * CELL).min(self.size.height));
+                let (x, y) = back.map(real(x) - 0.5, real(y) - 0.5);
+                *inside = (-0.5 - RIM..=width).contains(&x) && (-0.5 - RIM..=height).contains(&y);
+            }
+        };
+        line(0, upper);
+        for row in 0..self.cells.rows {
+            line(row + 1, lower);
+            let examined = upper.windows(2).zip(lower.windows(2));
+            let cells = &mut self.covered[row * self.cells.columns..][..self.cells.columns];
+            for (covered, (above, below)) in cells.iter_mut().zip(examined) {
+                *covered |= !(above[0] && above[1] && below[0] && below[1]);
+            }
+            std::mem::swap(upper, lower);
+        }
+    }
+}
+
+/// The nearest pixel edge that a picture can have.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before; not a number becomes 0")]
+fn whole(edge: f32) -> usize {
+    edge.clamp(0.0, real(Size::MAX_SIDE)) as usize
 }

@@ -1,11 +1,16 @@
 //! What is covered, and how: clearance, paint, and the mint of redacted frames.
 //!
-//! The picture is a grid of 16 px cells. Every cell starts covered; one is sent clear only when this very frame was
-//! examined and nothing of a person or vehicle was found in the cell or within a margin of it, now or a moment ago.
-//! What is covered loses its pixels for good. Knows nothing of files, sockets or threads.
+//! The picture is a grid of 16 px cells. Every cell starts covered; one is sent clear only when passes before and after it
+//! looked there in time, found nothing of a person or vehicle, no track covers it, nothing there moves otherwise than the
+//! ground, and the camera's motion is known (`clearance.rs` has the conditions). What is covered loses its pixels for
+//! good. Knows nothing of files, sockets or threads.
+//!
+//! The mask is told of every frame when it comes ([`Mask::follow`]) and of every pass when it is done
+//! ([`Mask::examined`]); frames are redacted later, in their order, once a later pass is in or time is up.
 
 mod caption;
 mod clearance;
+mod history;
 mod paint;
 pub mod redacted;
 
@@ -15,6 +20,7 @@ pub use redacted::{Account, RedactedFrame, State, redact};
 
 use crate::base::{Fault, Micros, RawFrame, Size};
 use crate::detect::Evidence;
+use crate::track::{self, Ground};
 use clearance::Clearance;
 use paint::Painter;
 
@@ -25,14 +31,45 @@ pub struct Settings {
     pub paint: Paint,
     /// A score cell covers everything within this many pixels of it.
     pub margin_px: usize,
-    /// A cell stays covered this long after the last sighting in it.
+    /// How long a frame waits for a pass over a later one; without any, it is redacted as it comes.
+    pub lookahead: Micros,
+    /// What a pass has sighted stays covered so long, also where later passes no longer see it.
     pub hold: Micros,
-    /// Largest time between a frame and the pass that examined it; beyond it the frame is a slate.
+    /// What tracks are told; each kind's scores are the thresholds here.
+    pub tracks: track::Policy,
+    /// Largest time between a frame and a pass that clears cells of it.
     pub evidence_age_max: Micros,
     /// Person scores from this one up cover, 0 to 1.
     pub person_threshold: f32,
     /// Vehicle scores from this one up cover, 0 to 1.
     pub vehicle_threshold: f32,
+    /// From this score up (and at least the kind's threshold), 0 to 1, a sighting is kept over the hold and begins a track.
+    pub sure_threshold: f32,
+    /// Least share of the textured places that must agree with the camera's motion, 0 to 1; below, it is not known.
+    pub confidence_min: f32,
+    /// The furthest that a corner of the picture may move between a pass and a frame, as a share of its width, 0 to 1.
+    pub pan_max: f32,
+    /// What takes part.
+    pub parts: Parts,
+}
+
+/// Which witnesses take part. All do, except over a still, which has no frame before it; and in the measurements of what
+/// each of them buys. No configuration reaches this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Parts {
+    /// The detector's scores, beside the proof that it has looked.
+    pub scores: bool,
+    /// Tracks that coast between and behind passes.
+    pub tracks: bool,
+    /// The motion witness.
+    pub witness: bool,
+}
+
+impl Parts {
+    /// All.
+    pub const ALL: Self = Self { scores: true, tracks: true, witness: true };
+    /// What can be told from one picture.
+    pub const STILL: Self = Self { scores: true, tracks: false, witness: false };
 }
 
 impl Default for Settings {
@@ -40,43 +77,73 @@ impl Default for Settings {
         Self {
             paint: Paint::Solid,
             margin_px: 0,
+            lookahead: Micros::from_ms(250),
             hold: Micros::from_ms(200),
+            tracks: track::Policy::default(),
             evidence_age_max: Micros::from_ms(500),
             person_threshold: 0.55,
             vehicle_threshold: 0.57,
+            sure_threshold: 0.68,
+            confidence_min: 0.35,
+            pan_max: 0.25,
+            parts: Parts::ALL,
         }
     }
 }
 
 /// Decides and paints for one stream; everything is allocated when it is made.
 pub struct Mask {
-    settings: Settings,
     size: Size,
+    lookahead: Micros,
+    paint: Paint,
     clearance: Clearance,
     painter: Painter,
-    last: Option<(u64, Micros)>,
 }
 
 impl Mask {
     /// A mask for frames of `size`, with everything still covered.
-    pub fn new(settings: Settings, size: Size) -> Self {
-        let clearance = Clearance::new(size, &settings);
-        Self { settings, size, clearance, painter: Painter::new(size), last: None }
+    pub fn new(settings: &Settings, size: Size) -> Self {
+        Self {
+            size,
+            lookahead: settings.lookahead,
+            paint: settings.paint,
+            clearance: Clearance::new(size, settings),
+            painter: Painter::new(size),
+        }
     }
 
-    /// Covers `frame` in place by what `evidence` clears, or whole where anything is wrong.
-    fn cover(&mut self, frame: &mut RawFrame, evidence: Result<Evidence, Fault>) -> Account {
-        match self.admit(frame, evidence) {
-            Ok(evidence) => {
-                let age = Micros(frame.captured().0.abs_diff(evidence.captured().0));
-                self.clearance.examine(&evidence, frame.captured());
-                let objects = self.painter.cover(frame, self.clearance.covered(), self.settings.paint);
-                Account {
-                    state: State::Redacted,
-                    clear_fraction: self.clearance.clear_fraction(),
-                    objects,
-                    evidence_age: age,
-                }
+    /// Notes a frame of the stream when it comes, in the order of capture.
+    pub fn follow(&mut self, ground: &Ground) {
+        self.clearance.follow(ground);
+    }
+
+    /// Takes what a pass over one of those frames gave, in the same order.
+    pub fn examined(&mut self, evidence: Result<Evidence, Fault>) {
+        self.clearance.examined(evidence);
+    }
+
+    /// How long a frame may wait for a pass over a later one.
+    pub const fn lookahead(&self) -> Micros {
+        self.lookahead
+    }
+
+    /// Number of the frame of the newest pass.
+    pub fn newest_pass(&self) -> Option<u64> {
+        self.clearance.newest_pass()
+    }
+
+    /// Drops all that is known of frames and passes, after a jump of the clock.
+    pub fn forget(&mut self) {
+        self.clearance.forget();
+    }
+
+    /// Covers `frame` in place, but for the cells that are proven clear; whole where anything is wrong.
+    fn cover(&mut self, frame: &mut RawFrame, ground: Result<Ground, Fault>) -> Account {
+        match self.admit(frame, ground).and_then(|ground| self.clearance.examine(&ground)) {
+            Ok(age) => {
+                let objects = self.painter.cover(frame, self.clearance.covered(), self.paint);
+                let clear_fraction = self.clearance.clear_fraction();
+                Account { state: State::Redacted, clear_fraction, objects, evidence_age: age }
             }
             Err(fault) => {
                 self.painter.slate(frame, &fault.to_string());
@@ -85,37 +152,19 @@ impl Mask {
         }
     }
 
-    /// Checks that the frame is whole and in order and that the evidence is about this very frame.
-    fn admit(&mut self, frame: &RawFrame, evidence: Result<Evidence, Fault>) -> Result<Evidence, Fault> {
+    /// Checks that the frame is whole and that it is the one that was followed.
+    fn admit(&self, frame: &RawFrame, ground: Result<Ground, Fault>) -> Result<Ground, Fault> {
         if frame.size() != self.size {
             return Err(Fault::FrameShape);
         }
-        if let Some((sequence, captured)) = self.last {
-            if frame.sequence() <= sequence {
-                return Err(Fault::FrameRepeated);
-            }
-            if frame.captured() < captured {
-                // The new time counts from here, or one jump back would slate everything until it is caught up.
-                self.last = Some((frame.sequence(), frame.captured()));
-                self.clearance.forget();
-                return Err(Fault::ClockBack);
-            }
-        }
-        self.last = Some((frame.sequence(), frame.captured()));
         if let Some(fault) = frame.fault() {
             return Err(fault);
         }
-        let evidence = evidence?;
-        if evidence.size() != self.size || evidence.person().len() != evidence.grid().cells() {
-            return Err(Fault::EvidenceMalformed);
-        }
-        if frame.captured().0.abs_diff(evidence.captured().0) > self.settings.evidence_age_max.0 {
-            return Err(Fault::EvidenceStale);
-        }
-        if evidence.sequence() != frame.sequence() {
+        let ground = ground?;
+        if (ground.sequence(), ground.captured()) != (frame.sequence(), frame.captured()) {
             return Err(Fault::EvidenceMismatch);
         }
-        Ok(evidence)
+        Ok(ground)
     }
 }
 

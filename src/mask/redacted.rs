@@ -4,7 +4,7 @@
 //! gives a slate. Its fields are private to this file, so no other code can claim that a frame is redacted.
 
 use crate::base::{Chroma, Fault, Micros, Plane, RawFrame, Shape};
-use crate::detect::Evidence;
+use crate::track::Ground;
 
 use super::Mask;
 
@@ -26,7 +26,7 @@ pub struct Account {
     pub clear_fraction: f32,
     /// Connected covered regions.
     pub objects: usize,
-    /// Time between this frame and the one that was examined.
+    /// Time between this frame and the furthest of those whose examination cleared it.
     pub evidence_age: Micros,
 }
 
@@ -36,12 +36,12 @@ pub struct RedactedFrame {
     account: Account,
 }
 
-/// Covers everything in `frame` that `evidence` does not clear.
+/// Covers everything in `frame` that is not proven clear by what `mask` was told of it and of the passes around it.
 ///
-/// Never fails: a fault of the frame or of the evidence gives a slate. The raw pixels under covered cells are gone when
-/// this returns.
-pub fn redact(mut frame: RawFrame, evidence: Result<Evidence, Fault>, mask: &mut Mask) -> RedactedFrame {
-    let account = mask.cover(&mut frame, evidence);
+/// Never fails: a fault of the frame, of its `ground` or of the evidence gives a slate. The raw pixels under covered
+/// cells are gone when this returns.
+pub fn redact(mut frame: RawFrame, ground: Result<Ground, Fault>, mask: &mut Mask) -> RedactedFrame {
+    let account = mask.cover(&mut frame, ground);
     RedactedFrame { frame, account }
 }
 

@@ -5,6 +5,8 @@
 mod base;
 #[path = "../../src/detect/mod.rs"]
 mod detect;
+#[path = "../../src/track/mod.rs"]
+mod track;
 #[path = "../../src/mask/mod.rs"]
 mod mask;
 

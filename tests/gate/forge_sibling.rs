@@ -5,6 +5,8 @@
 mod base;
 #[path = "../../src/detect/mod.rs"]
 mod detect;
+#[path = "../../src/track/mod.rs"]
+mod track;
 
 #[path = "../../src/mask"]
 mod mask {
@@ -21,7 +23,7 @@ mod mask {
         fn cover(
             &mut self,
             _: &mut crate::base::RawFrame,
-            _: Result<crate::detect::Evidence, crate::base::Fault>,
+            _: Result<crate::track::Ground, crate::base::Fault>,
         ) -> redacted::Account {
             loop {}
         }
