@@ -13,7 +13,7 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use voile::base::clock::RealClock;
-use voile::base::{Fault, Micros};
+use voile::base::{Fault, Micros, NoTelemetry};
 use voile::camera::{self, Clip};
 use voile::detect::{self, Detector};
 use voile::encode::AccessUnit;
@@ -22,7 +22,7 @@ use voile::mask::{self, Mask, Parts};
 use voile::pipeline::{self, Dark, Health, Outlet, Pace};
 use voile::regress::files::Output;
 use voile::regress::score::{self, Scorer};
-use voile::regress::{Sources, Tap, Truth, Witness};
+use voile::regress::{Governed, Sources, Tap, Truth, Witness};
 
 /// Nothing is kept.
 struct Nowhere;
@@ -85,12 +85,14 @@ fn scored(clip: &Path, truth: &Path, every: u64, settings: &mask::Settings) -> S
         truth: Some(truth),
         output: Output::None,
     });
+    let governed = Governed::new(mode.shape, &settings.density, Box::new(NoTelemetry));
     let dark = Dark {
         camera: Box::new(Tap::new(camera, sources.clone())),
         detector: &mut detector,
+        telemetry: Box::new(NoTelemetry),
         every,
         mask: Mask::new(settings, mode.shape.size),
-        encoder: Box::new(Witness::new(None, sources, scorer.clone())),
+        encoder: Box::new(Witness::new(None, sources, governed, scorer.clone())),
     };
     let (clock, stop) = (RealClock::start(), AtomicBool::new(false));
     let outcome = pipeline::run(dark, &mut Nowhere, Pace { clock: &clock, realtime: false, stop: &stop });

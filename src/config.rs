@@ -1,8 +1,8 @@
 //! The configuration file: as written, then as meant, split into what each room asked for.
 //!
 //! Every key has a default that is the safe one; an empty file is valid. Unknown keys are refused with the nearest known
-//! one, and a value beyond a floor is refused with the floor named. The keys of `[detect]` and `[mask]` that decide
-//! coverage are the policy; its SHA-256 goes into every result.
+//! one, and a value beyond a floor is refused with the floor named. The keys of `[detect]`, `[mask]` and `[density]`
+//! that decide coverage are the policy; its SHA-256 goes into every result.
 
 use std::fmt::{Display, Write as _};
 use std::ops::RangeInclusive;
@@ -14,7 +14,7 @@ use sha2::{Digest, Sha256};
 use crate::base::Micros;
 use crate::detect;
 use crate::encode::{self, Backend, Codec};
-use crate::mask::{self, Bounds, Paint};
+use crate::mask::{self, Bounds, Paint, density};
 use crate::track;
 
 /// Largest configuration file that is read, in bytes.
@@ -81,6 +81,7 @@ pub struct Config {
 struct Written {
     detect: WrittenDetect,
     mask: WrittenMask,
+    density: WrittenDensity,
     encode: WrittenEncode,
 }
 
@@ -107,6 +108,17 @@ struct WrittenMask {
     sure_threshold: Option<f32>,
     confidence_min: Option<f32>,
     pan_max: Option<f32>,
+    hud: Option<bool>,
+}
+
+#[derive(Deserialize, Default)]
+#[serde(deny_unknown_fields, default)]
+struct WrittenDensity {
+    max_px_per_m: Option<f32>,
+    min_height_m: Option<f32>,
+    hfov_deg: Option<f32>,
+    pitch_deg: Option<f32>,
+    telemetry_age_max_ms: Option<u64>,
 }
 
 #[derive(Deserialize, Clone, Copy)]
@@ -168,7 +180,7 @@ impl Config {
         let written: Written = toml::from_str(text).map_err(|error| syntax(path, text, &error))?;
         Ok(Self {
             detect: written.detect.meant(path)?,
-            mask: written.mask.meant(path)?,
+            mask: mask::Settings { density: written.density.meant(path)?, ..written.mask.meant(path)? },
             encode: written.encode.meant(path)?,
         })
     }
@@ -180,25 +192,35 @@ impl Config {
             Paint::Solid => "solid",
             Paint::Mosaic => "mosaic",
         };
-        format!(
-            "detect.model = {model_sha256}\ndetect.every = {}\ndetect.passes = {}\nmask.paint = {paint}\n\
-             mask.lookahead_ms = {}\nmask.evidence_age_max_ms = {}\nmask.hold_ms = {}\nmask.coast_ms = {}\n\
-             mask.margin = {}\n\
-             mask.person_threshold = {}\nmask.vehicle_threshold = {}\nmask.sure_threshold = {}\n\
-             mask.confidence_min = {}\nmask.pan_max = {}\n",
-            self.detect.every,
-            self.detect.passes,
-            mask.lookahead.0 / 1000,
-            mask.evidence_age_max.0 / 1000,
-            mask.hold.0 / 1000,
-            mask.tracks.coast_max.0 / 1000,
-            mask.margin_px,
-            mask.person_threshold,
-            mask.vehicle_threshold,
-            mask.sure_threshold,
-            mask.confidence_min,
-            mask.pan_max,
-        )
+        let (density, ms) = (&mask.density, |time: Micros| (time.0 / 1000).to_string());
+        let pitch = density.pitch_deg.map_or("any".to_owned(), |pitch| pitch.to_string());
+        let lines: [(&str, String); 20] = [
+            ("detect.model", model_sha256.to_owned()),
+            ("detect.every", self.detect.every.to_string()),
+            ("detect.passes", self.detect.passes.to_string()),
+            ("mask.paint", paint.to_owned()),
+            ("mask.lookahead_ms", ms(mask.lookahead)),
+            ("mask.evidence_age_max_ms", ms(mask.evidence_age_max)),
+            ("mask.hold_ms", ms(mask.hold)),
+            ("mask.coast_ms", ms(mask.tracks.coast_max)),
+            ("mask.margin", mask.margin_px.to_string()),
+            ("mask.person_threshold", mask.person_threshold.to_string()),
+            ("mask.vehicle_threshold", mask.vehicle_threshold.to_string()),
+            ("mask.sure_threshold", mask.sure_threshold.to_string()),
+            ("mask.confidence_min", mask.confidence_min.to_string()),
+            ("mask.pan_max", mask.pan_max.to_string()),
+            ("mask.hud", mask.hud.to_string()),
+            ("density.max_px_per_m", density.max_px_per_m.to_string()),
+            ("density.min_height_m", density.min_height_m.to_string()),
+            ("density.hfov_deg", density.hfov_deg.to_string()),
+            ("density.pitch_deg", pitch),
+            ("density.telemetry_age_max_ms", ms(density.telemetry_age_max)),
+        ];
+        lines.iter().fold(String::new(), |mut policy, (key, value)| {
+            // Writing to a string cannot fail.
+            let _ = writeln!(policy, "{key} = {value}");
+            policy
+        })
     }
 
     /// SHA-256 of the policy, in hexadecimal.
@@ -258,7 +280,30 @@ impl WrittenMask {
             sure_threshold: sure.unwrap_or(safe.sure_threshold),
             confidence_min: confidence.unwrap_or(safe.confidence_min),
             pan_max: pan.unwrap_or(safe.pan_max),
+            density: safe.density,
+            hud: self.hud.unwrap_or(safe.hud),
             parts: safe.parts,
+        })
+    }
+}
+
+impl WrittenDensity {
+    fn meant(self, path: &Path) -> Result<density::Settings, ConfigError> {
+        type Floor = density::Bounds;
+        let safe = density::Settings::default();
+        let floor = "a value beyond the floor would send people finer than promised";
+        let cap = check(path, "[density] max_px_per_m", self.max_px_per_m, Floor::MAX_PX_PER_M, floor)?;
+        let height = check(path, "[density] min_height_m", self.min_height_m, Floor::MIN_HEIGHT_M, floor)?;
+        let hfov = check(path, "[density] hfov_deg", self.hfov_deg, Floor::HFOV_DEG, floor)?;
+        let pitch = check(path, "[density] pitch_deg", self.pitch_deg, Floor::PITCH_DEG, floor)?;
+        let age = self.telemetry_age_max_ms;
+        let age = check(path, "[density] telemetry_age_max_ms", age, Floor::TELEMETRY_AGE_MAX_MS, floor)?;
+        Ok(density::Settings {
+            max_px_per_m: cap.unwrap_or(safe.max_px_per_m),
+            min_height_m: height.unwrap_or(safe.min_height_m),
+            hfov_deg: hfov.unwrap_or(safe.hfov_deg),
+            pitch_deg: pitch.or(safe.pitch_deg),
+            telemetry_age_max: age.map_or(safe.telemetry_age_max, Micros::from_ms),
         })
     }
 }
@@ -370,6 +415,11 @@ mod tests {
             ("[detect]\nevery = 300", "30"),
             ("[mask]\nlookahead_ms = 900", "500"),
             ("[mask]\npan_max = 0.9", "0.33"),
+            ("[density]\nmax_px_per_m = 200", "80"),
+            ("[density]\nmin_height_m = 500", "120"),
+            ("[density]\nhfov_deg = 170", "120"),
+            ("[density]\npitch_deg = 20", "0"),
+            ("[density]\ntelemetry_age_max_ms = 60000", "5000"),
             ("[detect]\npasses = 0", "1"),
         ] {
             let line = refused(text);
@@ -381,6 +431,8 @@ mod tests {
     fn the_policy_hash_moves_with_coverage_and_not_with_threads() {
         let parse = |text| Config::parse(Path::new("v.toml"), text).expect("valid").policy_sha256("m");
         assert_eq!(parse(""), parse("[detect]\nthreads = 7"));
-        assert_ne!(parse(""), parse("[mask]\nmargin = 24"));
+        for text in ["[mask]\nmargin = 24", "[detect]\nevery = 3", "[density]\nmax_px_per_m = 20"] {
+            assert_ne!(parse(""), parse(text), "{text}");
+        }
     }
 }

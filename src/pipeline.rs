@@ -25,7 +25,7 @@ use std::time::Duration;
 
 use heapless::Deque;
 
-use crate::base::{Clock, Fault, FramePool, Micros};
+use crate::base::{Clock, Fault, FramePool, Micros, Telemetry};
 use crate::camera::{Camera, CameraError, Mode};
 use crate::detect::{Detector, Evidence, Look, Looks};
 use crate::encode::{AccessUnit, Encoder};
@@ -54,6 +54,8 @@ pub fn frames_alive(mode: Mode, lookahead: Micros) -> usize {
 pub struct Dark<'a> {
     /// Where raw frames come from.
     pub camera: Box<dyn Camera + 'a>,
+    /// Where the camera is and how it looks.
+    pub telemetry: Box<dyn Telemetry + 'a>,
     /// Prepared for the camera's size.
     pub detector: &'a mut Detector,
     /// A pass over one frame in so many; see [`crate::detect::Settings::every`].
@@ -178,7 +180,7 @@ struct Counts {
 
 /// Runs one stream to its end.
 pub fn run(dark: Dark<'_>, outlet: &mut dyn Outlet, pace: Pace<'_>) -> Outcome {
-    let Dark { camera, detector, every, mask, encoder } = dark;
+    let Dark { camera, telemetry, detector, every, mask, encoder } = dark;
     let mode = camera.mode();
     let alive = frames_alive(mode, mask.lookahead());
     let mut source = Source {
@@ -186,6 +188,7 @@ pub fn run(dark: Dark<'_>, outlet: &mut dyn Outlet, pace: Pace<'_>) -> Outcome {
         follower: Follower::new(mode.shape.size, alive),
         looks: Looks::new(mode.shape, LOOKS),
         camera,
+        telemetry,
         every: every.max(1),
     };
     let limit = Lookahead::frames(mode.rate, mask.lookahead());
@@ -225,6 +228,7 @@ pub fn run(dark: Dark<'_>, outlet: &mut dyn Outlet, pace: Pace<'_>) -> Outcome {
 /// Dark half, first thread: what it needs to bring frames in.
 struct Source<'a> {
     camera: Box<dyn Camera + 'a>,
+    telemetry: Box<dyn Telemetry + 'a>,
     pool: FramePool,
     follower: Follower,
     looks: Looks,
@@ -270,10 +274,13 @@ impl Source<'_> {
                 None
             };
             let follow = pace.clock.now().since(start);
+            let pose = self.telemetry.pose(frame.captured());
             since = since.saturating_add(1);
             let wanted = look.is_some() && since >= self.every;
-            let event =
-                Event::Arrival { arrival: Arrival { frame, ground, born, follow }, awaited: wanted && !pace.realtime };
+            let event = Event::Arrival {
+                arrival: Arrival { frame, ground, pose, born, follow },
+                awaited: wanted && !pace.realtime,
+            };
             let sent = if pace.realtime { events.try_send(event) } else { events.send(event) };
             match sent {
                 Ok(()) => {}

@@ -14,7 +14,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use fixture::{SIZE, Seen, Spot};
 use voile::base::clock::RealClock;
-use voile::base::{FramePool, RawFrame};
+use voile::base::{FramePool, NoTelemetry, RawFrame};
 use voile::camera::{Camera, CameraError, Mode};
 use voile::detect::{self, Detector};
 use voile::encode::{self, Encoder};
@@ -134,6 +134,7 @@ fn allocations(encoder: Box<dyn Encoder>, extra: bool) -> BTreeMap<String, usize
     let dark = Dark {
         camera: Box::new(Recorded { camera: Spot::frames(80), from: 40, to: 70 }),
         detector: &mut detector,
+        telemetry: Box::new(NoTelemetry),
         every: 1,
         mask: Mask::new(&mask::Settings::default(), SIZE),
         encoder,

@@ -64,7 +64,7 @@ impl Stream {
 
     /// That a frame is a slate for want of what the fault says.
     fn slate(&mut self, frame: RawFrame, ground: Ground, fault: Fault) {
-        let redacted = redact(frame, Ok(ground), &mut self.mask);
+        let redacted = redact(frame, Ok(ground), None, &mut self.mask);
         assert_eq!(redacted.account().state, State::Slate(fault));
         assert_covered(&redacted);
     }
@@ -212,7 +212,7 @@ fn tracks_full() {
     let ground = Follower::new(size, 1).follow(&frame).expect("whole");
     mask.follow(&ground);
     mask.examined(detector.examine(&frame));
-    let redacted = redact(frame, Ok(ground), &mut mask);
+    let redacted = redact(frame, Ok(ground), None, &mut mask);
     assert_eq!(redacted.account().state, State::Slate(Fault::TracksFull));
 }
 

@@ -7,8 +7,10 @@ pub mod colour;
 pub mod fault;
 pub mod frame;
 pub mod geometry;
+pub mod telemetry;
 
 pub use clock::{Clock, Micros};
 pub use fault::Fault;
 pub use frame::{Chroma, ChromaMut, FramePool, Layout, Plane, PlaneMut, RawFrame, Shape};
 pub use geometry::{Grid, Rect, Size};
+pub use telemetry::{NoTelemetry, Pose, Telemetry};

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::{Args, Subcommand};
 
-use voile::base::{Fault, FramePool, Size};
+use voile::base::{Fault, FramePool, NoTelemetry, Size};
 use voile::camera::{self, Camera, scene};
 use voile::detect::{self, Detector};
 use voile::encode::AccessUnit;
@@ -17,7 +17,7 @@ use voile::regress::files::Output;
 use voile::regress::score::{self, Scorer};
 use voile::regress::truth::ClipTruth;
 use voile::regress::usage::Usage;
-use voile::regress::{Figures, Measured, Sources, Tap, Witness};
+use voile::regress::{Figures, Governed, Measured, Sources, Tap, Witness};
 
 use super::{Failure, INTERNAL, USAGE};
 
@@ -131,12 +131,14 @@ fn scores(seed: u64, detector: &mut Detector) -> Result<Figures, Failure> {
         truth: Some(truth),
         output: Output::None,
     });
+    let governed = Governed::new(mode.shape, &settings.density, Box::new(NoTelemetry));
     let dark = Dark {
         camera: Box::new(Tap::new(Box::new(camera), sources.clone())),
         detector,
+        telemetry: Box::new(NoTelemetry),
         every: 1,
         mask: Mask::new(&settings, SIZE),
-        encoder: Box::new(Witness::new(None, sources, scorer.clone())),
+        encoder: Box::new(Witness::new(None, sources, governed, scorer.clone())),
     };
     let (clock, stop) = (voile::base::clock::RealClock::start(), AtomicBool::new(false));
     let outcome = pipeline::run(dark, &mut Nowhere, Pace { clock: &clock, realtime: false, stop: &stop });

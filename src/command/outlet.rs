@@ -43,6 +43,7 @@ impl<'a> Files<'a> {
             clear_fraction: account.clear_fraction,
             objects: account.objects,
             evidence_age: account.evidence_age,
+            px_per_m: account.px_per_m,
             bytes,
             detect_ms: health.detect.as_ms(),
             redact_ms: health.follow.plus(health.redact).as_ms(),

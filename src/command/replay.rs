@@ -11,9 +11,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
 
-use voile::base::Size;
 use voile::base::clock::RealClock;
-use voile::camera::{self, Camera, Clip, Mode, Stills};
+use voile::base::{NoTelemetry, Size, Telemetry};
+use voile::camera::{self, Camera, Clip, FlightLog, Mode, Stills};
 use voile::config::Config;
 use voile::detect::Detector;
 use voile::encode::{self, Codec, StreamFile};
@@ -23,7 +23,7 @@ use voile::regress::decoded::{self, Decoded};
 use voile::regress::files::{CoverageFile, Output, StillFiles};
 use voile::regress::score::{self, Scorer};
 use voile::regress::usage::{Cost, Usage};
-use voile::regress::{FramesCsv, RunLog, Sources, Tap, Truth, Witness};
+use voile::regress::{FramesCsv, Governed, RunLog, Sources, Tap, Truth, Witness};
 
 use super::outlet::Files;
 use super::progress::Progress;
@@ -53,6 +53,9 @@ pub struct Replay {
     /// What is really in the clip: a MOT CSV, or a directory of YOLO files for stills.
     #[arg(long, value_name = "PATH")]
     truth: Option<PathBuf>,
+    /// Recorded telemetry: a CSV `t_ms,height_m,pitch_deg,roll_deg,zoom`, times from the clip's start.
+    #[arg(long, value_name = "FILE")]
+    telemetry: Option<PathBuf>,
     /// Folder for the results.
     #[arg(long, value_name = "DIR", default_value = "voile-out")]
     out: PathBuf,
@@ -119,18 +122,27 @@ impl Replay {
             Some(path) => Some(Truth::load(path).map_err(|error| Failure::new(INPUT, error))?),
             None => None,
         };
+        let telemetry = match &self.telemetry {
+            Some(path) => Some(FlightLog::load(path).map_err(|error| Failure::new(INPUT, error))?),
+            None => None,
+        };
         let clip = camera::open(&self.clip).map_err(|error| Failure::new(INPUT, error))?;
         output_folder(&self.out, self.force, &RESULTS)?;
         let stop = stop_on_signal()?;
         match clip {
-            Clip::Stream(camera) => self.stream(camera, truth, &config, codec, detector, &stop),
+            Clip::Stream(camera) => self.stream(camera, telemetry.as_ref(), truth, &config, codec, detector, &stop),
+            Clip::Stills(_) if telemetry.is_some() => {
+                Err(Failure::new(USAGE, "--telemetry: stills have no time to be looked up at: leave it out"))
+            }
             Clip::Stills(stills) => self.stills(&stills, truth, &config, detector, &stop),
         }
     }
 
+    #[expect(clippy::too_many_arguments, reason = "one call site; a struct would only rename them")]
     fn stream(
         &self,
         camera: Box<dyn Camera>,
+        telemetry: Option<&FlightLog>,
         truth: Option<Truth>,
         config: &Config,
         codec: Option<Codec>,
@@ -183,12 +195,14 @@ impl Replay {
         let mut progress = Progress::begin(frames);
         let clock = RealClock::start();
         let mut outlet = Files::new(&clock, stream, rows, &mut progress);
+        let governed = Governed::new(shape, &config.mask.density, recorded(telemetry));
         let dark = Dark {
             camera: Box::new(Tap::new(camera, sources.clone())),
+            telemetry: recorded(telemetry),
             detector: &mut detector,
             every: config.detect.every,
             mask: Mask::new(&config.mask, size),
-            encoder: Box::new(Witness::new(encoder, sources, scorer.clone())),
+            encoder: Box::new(Witness::new(encoder, sources, governed, scorer.clone())),
         };
         let outcome = pipeline::run(dark, &mut outlet, Pace { clock: &clock, realtime: self.realtime, stop });
         let (log, groups, failure) = outlet.finish();
@@ -269,12 +283,14 @@ impl Replay {
             scorer.begin_still(&stem, full_range, truth.is_some(), labelled);
             detector.prepare(shape.size).map_err(|error| Failure::new(USAGE, error))?;
             let sources = Sources::new(shape, 1);
+            let governed = Governed::new(shape, &config.mask.density, Box::new(NoTelemetry));
             let dark = Dark {
                 camera: Box::new(Tap::new(Box::new(camera), sources.clone())),
+                telemetry: Box::new(NoTelemetry),
                 detector: &mut detector,
                 every: 1,
                 mask: Mask::new(&still_settings, shape.size),
-                encoder: Box::new(Witness::new(None, sources, scorer.clone())),
+                encoder: Box::new(Witness::new(None, sources, governed, scorer.clone())),
             };
             let outcome = pipeline::run(dark, &mut outlet, Pace { clock: &clock, realtime: false, stop });
             let (smallest, largest) = sizes.get_or_insert((shape.size, shape.size));
@@ -357,6 +373,14 @@ impl Replay {
     fn wrong_truth(&self, reason: &str) -> Failure {
         let path = self.truth.as_deref().unwrap_or(Path::new("--truth"));
         Failure::new(USAGE, format_args!("{}: {reason}: pass the one that belongs to the clip", path.display()))
+    }
+}
+
+/// A reader of its own of what was recorded, if anything was.
+fn recorded(log: Option<&FlightLog>) -> Box<dyn Telemetry> {
+    match log {
+        Some(log) => Box::new(log.clone()),
+        None => Box::new(NoTelemetry),
     }
 }
 

@@ -77,7 +77,7 @@ fn noise(x: usize, y: usize) -> usize {
 /// A frame that went through the mint; without evidence it is covered whole.
 fn redacted(frame: RawFrame) -> RedactedFrame {
     let size = frame.size();
-    redact(frame, Err(Fault::EvidenceMissing), &mut Mask::new(&mask::Settings::default(), size))
+    redact(frame, Err(Fault::EvidenceMissing), None, &mut Mask::new(&mask::Settings::default(), size))
 }
 
 fn encode(codec: Codec, kbps: u32, size: Size, frames: u64, texture: Texture) -> Vec<AccessUnit> {

@@ -1,11 +1,13 @@
 //! Draws a line of capitals into a frame that is covered already: why there is a slate.
 
+use std::fmt::Write as _;
+
 use crate::base::{RawFrame, Rect};
 
-use super::paint;
+use super::{Account, paint};
 
 /// Rows of a glyph from the top, 5 columns each, the leftmost in bit 4.
-const GLYPHS: [(char, [u8; 7]); 37] = [
+const GLYPHS: [(char, [u8; 7]); 38] = [
     ('A', [0x0E, 0x11, 0x11, 0x1F, 0x11, 0x11, 0x11]),
     ('B', [0x1E, 0x11, 0x11, 0x1E, 0x11, 0x11, 0x1E]),
     ('C', [0x0E, 0x11, 0x10, 0x10, 0x10, 0x11, 0x0E]),
@@ -42,6 +44,7 @@ const GLYPHS: [(char, [u8; 7]); 37] = [
     ('7', [0x1F, 0x01, 0x02, 0x04, 0x08, 0x08, 0x08]),
     ('8', [0x0E, 0x11, 0x11, 0x0E, 0x11, 0x11, 0x0E]),
     ('9', [0x0E, 0x11, 0x11, 0x0F, 0x01, 0x02, 0x0C]),
+    ('/', [0x01, 0x02, 0x02, 0x04, 0x08, 0x08, 0x10]),
     (' ', [0; 7]),
 ];
 
@@ -55,6 +58,15 @@ const PAD: usize = 2;
 const ROWS: usize = 7;
 const INK: [u8; 3] = [216, 128, 128];
 const BAR: [u8; 3] = [40, 128, 128];
+
+/// Tells the operator how much is clear, how old the evidence is, and how fine the ground is sent.
+pub fn hud(frame: &mut RawFrame, account: &Account) {
+    let mut line: heapless::String<64> = heapless::String::new();
+    let (clear, age) = (account.clear_fraction * 100.0, account.evidence_age.0 / 1000);
+    // What does not fit is left out.
+    let _ = write!(line, "CLEAR {clear:.0} AGE {age} MS {:.0} PX/M", account.px_per_m);
+    draw(frame, &line);
+}
 
 /// Writes `text` on a dark bar at the top left, as far as it fits; characters without a glyph are left blank.
 pub fn draw(frame: &mut RawFrame, text: &str) {

@@ -3,13 +3,15 @@
 //! The picture is a grid of 16 px cells. Every cell starts covered; one is sent clear only when passes before and after it
 //! looked there in time, found nothing of a person or vehicle, no track covers it, nothing there moves otherwise than the
 //! ground, and the camera's motion is known (`clearance.rs` has the conditions). What is covered loses its pixels for
-//! good. Knows nothing of files, sockets or threads.
+//! good; what is sent clear is no finer than the density governor allows (`density/`). Knows nothing of files, sockets or
+//! threads.
 //!
 //! The mask is told of every frame when it comes ([`Mask::follow`]) and of every pass when it is done
 //! ([`Mask::examined`]); frames are redacted later, in their order, once a later pass is in or time is up.
 
 mod caption;
 mod clearance;
+pub mod density;
 mod history;
 mod paint;
 pub mod redacted;
@@ -18,10 +20,11 @@ pub use clearance::Bounds;
 pub use paint::Paint;
 pub use redacted::{Account, RedactedFrame, State, redact};
 
-use crate::base::{Fault, Micros, RawFrame, Size};
+use crate::base::{Fault, Micros, Pose, RawFrame, Size};
 use crate::detect::Evidence;
 use crate::track::{self, Ground};
 use clearance::Clearance;
+use density::Governor;
 use paint::Painter;
 
 /// The part of the policy that decides what is covered and how. The default is the safe one.
@@ -49,6 +52,10 @@ pub struct Settings {
     pub confidence_min: f32,
     /// The furthest that a corner of the picture may move between a pass and a frame, as a share of its width, 0 to 1.
     pub pan_max: f32,
+    /// How fine the ground may be.
+    pub density: density::Settings,
+    /// Whether the operator is told the state in a line at the top of each redacted frame.
+    pub hud: bool,
     /// What takes part.
     pub parts: Parts,
 }
@@ -86,6 +93,8 @@ impl Default for Settings {
             sure_threshold: 0.68,
             confidence_min: 0.35,
             pan_max: 0.25,
+            density: density::Settings::default(),
+            hud: false,
             parts: Parts::ALL,
         }
     }
@@ -98,6 +107,8 @@ pub struct Mask {
     paint: Paint,
     clearance: Clearance,
     painter: Painter,
+    governor: Governor,
+    hud: bool,
 }
 
 impl Mask {
@@ -109,6 +120,8 @@ impl Mask {
             paint: settings.paint,
             clearance: Clearance::new(size, settings),
             painter: Painter::new(size),
+            governor: Governor::new(size, &settings.density),
+            hud: settings.hud,
         }
     }
 
@@ -138,16 +151,31 @@ impl Mask {
     }
 
     /// Covers `frame` in place, but for the cells that are proven clear; whole where anything is wrong.
-    fn cover(&mut self, frame: &mut RawFrame, ground: Result<Ground, Fault>) -> Account {
+    ///
+    /// Paint comes before the governor, so that what it hides does not bleed into what is clear, and again after it, so
+    /// that regions keep their edges.
+    fn cover(&mut self, frame: &mut RawFrame, ground: Result<Ground, Fault>, pose: Option<Pose>) -> Account {
+        let density = self.governor.plan(pose, frame.captured());
         match self.admit(frame, ground).and_then(|ground| self.clearance.examine(&ground)) {
             Ok(age) => {
                 let objects = self.painter.cover(frame, self.clearance.covered(), self.paint);
+                if density.governed {
+                    let (luma, chroma) = frame.planes_mut();
+                    self.governor.apply(luma, chroma);
+                    self.painter.again(frame);
+                }
                 let clear_fraction = self.clearance.clear_fraction();
-                Account { state: State::Redacted, clear_fraction, objects, evidence_age: age }
+                let px_per_m = density.worst_px_per_m;
+                let account = Account { state: State::Redacted, clear_fraction, objects, evidence_age: age, px_per_m };
+                if self.hud {
+                    caption::hud(frame, &account);
+                }
+                account
             }
             Err(fault) => {
                 self.painter.slate(frame, &fault.to_string());
-                Account { state: State::Slate(fault), clear_fraction: 0.0, objects: 1, evidence_age: Micros(0) }
+                let (state, evidence_age) = (State::Slate(fault), Micros(0));
+                Account { state, clear_fraction: 0.0, objects: 1, evidence_age, px_per_m: 0.0 }
             }
         }
     }

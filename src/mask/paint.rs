@@ -53,6 +53,8 @@ pub struct Painter {
     grid: Grid,
     /// Region number of each covered cell, from 1; 0 is clear or not visited.
     region: Box<[u32]>,
+    /// What each covered cell was painted with.
+    colour: Box<[[u8; 3]]>,
     pending: Vec<usize>,
     members: Vec<usize>,
 }
@@ -65,6 +67,7 @@ impl Painter {
             size,
             grid,
             region: vec![0; cells].into_boxed_slice(),
+            colour: vec![GREY; cells].into_boxed_slice(),
             pending: Vec::with_capacity(cells),
             members: Vec::with_capacity(cells),
         }
@@ -88,6 +91,13 @@ impl Painter {
         usize::try_from(regions).unwrap_or(usize::MAX)
     }
 
+    /// Paints the cells of the last [`Painter::cover`] once more, as they were.
+    pub fn again(&self, frame: &mut RawFrame) {
+        for cell in (0..self.grid.cells()).filter(|&cell| self.region[cell] != 0) {
+            fill(frame, self.rect(cell), self.colour[cell]);
+        }
+    }
+
     /// Collects the covered cells that share an edge or a corner with `seed`, and with those, into `members`.
     fn flood(&mut self, seed: usize, number: u32, covered: &[bool]) {
         self.members.clear();
@@ -109,7 +119,7 @@ impl Painter {
     }
 
     /// One colour for the region: the mean of the clear cells that share an edge with it.
-    fn solid(&self, frame: &mut RawFrame, covered: &[bool]) {
+    fn solid(&mut self, frame: &mut RawFrame, covered: &[bool]) {
         let mut around = Sum::default();
         for &cell in &self.members {
             let (column, row) = (cell % self.grid.columns, cell / self.grid.columns);
@@ -125,12 +135,13 @@ impl Painter {
         }
         let colour = four_bits(around.mean().unwrap_or(GREY));
         for &cell in &self.members {
-            fill(frame, self.rect(cell), colour);
+            self.colour[cell] = colour;
+            fill(frame, self.grid.rect(cell % self.grid.columns, cell / self.grid.columns, self.size), colour);
         }
     }
 
     /// Blocks of the region's own mean colours, so coarse that no object in it keeps its shape.
-    fn mosaic(&self, frame: &mut RawFrame, number: u32) {
+    fn mosaic(&mut self, frame: &mut RawFrame, number: u32) {
         let columns = || self.members.iter().map(|cell| cell % self.grid.columns);
         let rows = || self.members.iter().map(|cell| cell / self.grid.columns);
         let (Some(left), Some(right), Some(top), Some(bottom)) =

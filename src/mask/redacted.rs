@@ -3,7 +3,7 @@
 //! [`redact`] takes the raw frame by value, covers it in place and cannot fail: whatever is missing, late or mismatched
 //! gives a slate. Its fields are private to this file, so no other code can claim that a frame is redacted.
 
-use crate::base::{Chroma, Fault, Micros, Plane, RawFrame, Shape};
+use crate::base::{Chroma, Fault, Micros, Plane, Pose, RawFrame, Shape};
 use crate::track::Ground;
 
 use super::Mask;
@@ -28,6 +28,8 @@ pub struct Account {
     pub objects: usize,
     /// Time between this frame and the furthest of those whose examination cleared it.
     pub evidence_age: Micros,
+    /// Pixels a metre of the finest ground that is sent; 0 where none is.
+    pub px_per_m: f32,
 }
 
 /// A frame that may leave: every cell without clearance has been painted over.
@@ -38,10 +40,18 @@ pub struct RedactedFrame {
 
 /// Covers everything in `frame` that is not proven clear by what `mask` was told of it and of the passes around it.
 ///
+/// `pose` is where the camera was when it captured the frame, as far as anybody knows: the ground is not sent finer than
+/// the policy allows.
+///
 /// Never fails: a fault of the frame, of its `ground` or of the evidence gives a slate. The raw pixels under covered
 /// cells are gone when this returns.
-pub fn redact(mut frame: RawFrame, ground: Result<Ground, Fault>, mask: &mut Mask) -> RedactedFrame {
-    let account = mask.cover(&mut frame, ground);
+pub fn redact(
+    mut frame: RawFrame,
+    ground: Result<Ground, Fault>,
+    pose: Option<Pose>,
+    mask: &mut Mask,
+) -> RedactedFrame {
+    let account = mask.cover(&mut frame, ground, pose);
     RedactedFrame { frame, account }
 }
 

@@ -114,7 +114,7 @@ impl Stream {
     fn go(&mut self) -> (Vec<(usize, usize)>, Account) {
         let (frame, ground) = self.waiting.remove(0);
         let before = luma_of(&frame);
-        let redacted = redact(frame, ground, &mut self.mask);
+        let redacted = redact(frame, ground, None, &mut self.mask);
         (covered_cells(&before, &redacted), redacted.account())
     }
 }
@@ -260,7 +260,7 @@ fn a_slate_has_few_blocks_and_says_why() {
         0,
         |plane, x, y| if plane == 0 { u8::try_from((x * y) % 251).unwrap_or(0) } else { 90 },
     );
-    let redacted = redact(frame, Err(Fault::EvidenceMissing), &mut mask);
+    let redacted = redact(frame, Err(Fault::EvidenceMissing), None, &mut mask);
     let luma = redacted.luma();
     let mut blocks = std::collections::BTreeSet::new();
     for y in 64..size.height {

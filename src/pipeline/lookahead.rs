@@ -5,7 +5,7 @@
 
 use heapless::Deque;
 
-use crate::base::{Fault, Micros, RawFrame};
+use crate::base::{Fault, Micros, Pose, RawFrame};
 use crate::camera::Rate;
 use crate::detect::Evidence;
 use crate::mask::{Mask, RedactedFrame, redact};
@@ -20,6 +20,8 @@ pub struct Arrival {
     pub frame: RawFrame,
     /// What the follower says of it.
     pub ground: Result<Ground, Fault>,
+    /// Where the camera was, as far as telemetry says.
+    pub pose: Option<Pose>,
     /// When the camera handed it over.
     pub born: Micros,
     /// Time in the follower.
@@ -119,8 +121,10 @@ impl Lookahead {
     }
 
     fn first(&mut self, leave: &mut impl FnMut(Departure)) {
-        if let Some(Waiting { arrival: Arrival { frame, ground, born, follow }, detect }) = self.waiting.pop_front() {
-            let frame = redact(frame, ground, &mut self.mask);
+        if let Some(Waiting { arrival: Arrival { frame, ground, pose, born, follow }, detect }) =
+            self.waiting.pop_front()
+        {
+            let frame = redact(frame, ground, pose, &mut self.mask);
             leave(Departure { frame, born, follow, detect });
         }
     }

@@ -26,8 +26,10 @@ pub struct FrameRow {
     pub clear_fraction: f32,
     /// Connected covered regions.
     pub objects: usize,
-    /// Time between this frame and the one that was examined.
+    /// Time between this frame and the furthest of those whose examination cleared it.
     pub evidence_age: Micros,
+    /// Pixels a metre of the finest ground that is sent.
+    pub px_per_m: f32,
     /// Bytes of its access unit.
     pub bytes: usize,
     /// In the detector.
@@ -57,7 +59,7 @@ impl FramesCsv {
         Ok(Self { file, log: RunLog::default() })
     }
 
-    /// Appends a line. `px_per_m` stays empty: the density governor fills it once it is there.
+    /// Appends a line.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -70,10 +72,11 @@ impl FramesCsv {
         }
         writeln!(
             self.file,
-            ",{:.4},{},{:.3},,{},{:.3},{:.3},{:.3},{:.3}",
+            ",{:.4},{},{:.3},{:.1},{},{:.3},{:.3},{:.3},{:.3}",
             row.clear_fraction,
             row.objects,
             row.evidence_age.as_ms(),
+            row.px_per_m,
             row.bytes,
             row.detect_ms,
             row.redact_ms,
@@ -237,6 +240,7 @@ mod tests {
             clear_fraction: 0.75,
             objects: 2,
             evidence_age: Micros(0),
+            px_per_m: 31.25,
             bytes: 500,
             detect_ms: 10.0,
             redact_ms: 0.5,
@@ -256,8 +260,8 @@ mod tests {
         let text = std::fs::read_to_string(path).unwrap();
         let lines: Vec<_> = text.lines().collect();
         assert_eq!(lines[0], HEADER);
-        assert_eq!(lines[1], "0,0,redacted,0.7500,2,0.000,,500,10.000,0.500,9.250,20.000");
-        assert_eq!(lines[2], "1,40000,slate: stale evidence,0.0000,2,0.000,,500,10.000,0.500,9.250,20.000");
+        assert_eq!(lines[1], "0,0,redacted,0.7500,2,0.000,31.2,500,10.000,0.500,9.250,20.000");
+        assert_eq!(lines[2], "1,40000,slate: stale evidence,0.0000,2,0.000,31.2,500,10.000,0.500,9.250,20.000");
         assert!(lines.iter().all(|line| line.matches(',').count() == HEADER.matches(',').count()));
     }
 

@@ -16,6 +16,7 @@ pub mod figures;
 pub mod files;
 pub mod floors;
 pub mod frames_csv;
+mod governed;
 pub mod report;
 pub mod score;
 pub mod summary;
@@ -30,7 +31,7 @@ pub use floors::Outcome;
 pub use frames_csv::{FrameRow, FramesCsv, RunLog};
 pub use score::{Scorer, Scores};
 pub use summary::Summary;
-pub use tap::{Sources, Tap, Witness};
+pub use tap::{Governed, Sources, Tap, Witness};
 pub use truth::{Truth, TruthError};
 
 /// A figure, or the reason why it was not measured.

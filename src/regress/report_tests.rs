@@ -53,6 +53,7 @@ fn log(frames: u64) -> RunLog {
             clear_fraction: if slate { 0.0 } else { 0.95 - f32::from(wave.min(20 - wave)) * 0.03 },
             objects: 3,
             evidence_age: Micros(0),
+            px_per_m: 31.25,
             bytes: 7000,
             detect_ms: 18.0,
             redact_ms: 1.0,

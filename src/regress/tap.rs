@@ -15,6 +15,7 @@ use crate::encode::{AccessUnit, Encoder};
 use crate::mask::RedactedFrame;
 
 use super::coverage::Picture;
+pub use super::governed::Governed;
 use super::score::Scorer;
 
 /// Memory of one source copy; wiped when dropped.
@@ -145,13 +146,15 @@ impl Camera for Tap {
 pub struct Witness {
     encoder: Option<Box<dyn Encoder>>,
     sources: Sources,
+    governed: Governed,
     scorer: Scorer,
 }
 
 impl Witness {
-    /// Wraps `encoder`; `None` scores and encodes nothing (`--encoder none`).
-    pub fn new(encoder: Option<Box<dyn Encoder>>, sources: Sources, scorer: Scorer) -> Self {
-        Self { encoder, sources, scorer }
+    /// Wraps `encoder`; `None` scores and encodes nothing (`--encoder none`). `governed` does to a source copy what the
+    /// mask's governor does to the frame.
+    pub fn new(encoder: Option<Box<dyn Encoder>>, sources: Sources, governed: Governed, scorer: Scorer) -> Self {
+        Self { encoder, sources, governed, scorer }
     }
 }
 
@@ -160,7 +163,8 @@ impl Encoder for Witness {
     /// [`Fault::OutputFailed`] when coverage cannot be written ([`Scorer::failure`] has the reason); else the encoder's.
     fn submit(&mut self, frame: RedactedFrame, out: &mut Vec<AccessUnit>) -> Result<(), Fault> {
         let copy = self.sources.take(frame.sequence());
-        let source = copy.as_ref().map(|copy| self.sources.picture(copy));
+        self.governed.plan(&frame);
+        let source = copy.as_ref().map(|copy| self.governed.reference(self.sources.picture(copy), &frame));
         let scored = self.scorer.frame(source, &frame);
         if let Some(copy) = copy {
             self.sources.give_back(copy);
