@@ -45,8 +45,10 @@ impl<'a> Files<'a> {
             evidence_age: account.evidence_age,
             px_per_m: account.px_per_m,
             bytes,
+            follow_ms: health.follow.as_ms(),
+            wait_ms: health.wait.as_ms(),
             detect_ms: health.detect.as_ms(),
-            redact_ms: health.follow.plus(health.redact).as_ms(),
+            redact_ms: health.redact.as_ms(),
             encode_ms: health.encode.as_ms(),
             total_ms: self.clock.now().since(health.born).as_ms(),
         })

@@ -42,6 +42,9 @@ const RESULTS: [&str; 8] = [
     "report.html",
 ];
 
+/// Source copies beyond those of frames alive, for frames that are dropped in real time.
+const DROPPED: usize = 64;
+
 /// Redacts a recorded clip through the pipeline of the service and scores it.
 #[derive(Args)]
 pub struct Replay {
@@ -188,9 +191,10 @@ impl Replay {
             FramesCsv::create(&self.out.join("frames.csv")).map_err(|error| write_failure("frames.csv", &error))?;
         let scorer =
             Scorer::new(score::Settings { rate, full_range, stills: false, truth, output: Output::Clip(coverage) });
-        // A copy for each frame alive, and one on its way in; those of dropped frames stay until a later one is taken.
+        // A copy for each frame alive, and one on its way in. Those of dropped frames stay until a later one is taken, and
+        // an encoder that stops for seconds loses many; what finds no copy counts as clear.
         let alive = pipeline::frames_alive(mode, config.mask.lookahead) + 1;
-        let sources = Sources::new(shape, if self.realtime { alive + 8 } else { alive });
+        let sources = Sources::new(shape, if self.realtime { alive + DROPPED } else { alive });
         detector.prepare(size).map_err(|error| Failure::new(USAGE, error))?;
         let mut progress = Progress::begin(frames);
         let clock = RealClock::start();

@@ -11,7 +11,7 @@ use voile::regress::report;
 use voile::regress::score::Scores;
 use voile::regress::summary::{Provenance, Summary};
 use voile::regress::usage::Cost;
-use voile::regress::{Figures, RunLog};
+use voile::regress::{Figures, RunLog, STAGES};
 
 use super::{FELL_SHORT, Failure, INPUT, INTERRUPTED, TRIPPED};
 
@@ -79,6 +79,11 @@ pub fn write(
         sha256: results.sha256.clone(),
     };
     let mut summary = Summary::new(scores, &figures, provenance, results.dropped, results.groups, &decoded.frames);
+    if results.realtime {
+        let each = STAGES.iter().zip(log.stages_ms(0.5).zip(log.stages_ms(0.99)));
+        summary.stages_ms =
+            each.filter_map(|(name, (median, last))| Some((*name, [median.ok()?, last.ok()?]))).collect();
+    }
     let (code, line) = match ending {
         Ending::Complete => (None, None),
         Ending::Interrupted => (Some(INTERRUPTED), Some("interrupted: everything up to here is complete".to_owned())),
@@ -137,6 +142,9 @@ fn table(results: &Results, summary: &Summary, figures: &Figures) {
             Ok(value) => println!("  {name:<18} {value:>10.4}{}", standing(summary, name)),
             Err(reason) => println!("  {name:<18} {:>10}  ({reason})", "-"),
         }
+    }
+    for (name, [median, last]) in &summary.stages_ms {
+        println!("  {name:<8} {median:>8.1} ms, 99th percentile {last:.1} ms");
     }
     if summary.counts.slates > 0 || results.dropped > 0 {
         println!("  slates {}, dropped {}", summary.counts.slates, results.dropped);

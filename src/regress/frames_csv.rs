@@ -32,9 +32,13 @@ pub struct FrameRow {
     pub px_per_m: f32,
     /// Bytes of its access unit.
     pub bytes: usize,
-    /// In the detector.
+    /// In the camera's motion and the motion witness.
+    pub follow_ms: f64,
+    /// From the camera's hands to redaction: in that, on the way, and for a later pass.
+    pub wait_ms: f64,
+    /// In the detector; zero if there was no pass over this very frame.
     pub detect_ms: f64,
-    /// In tracking, clearance and paint.
+    /// In clearance, tracks, paint and density.
     pub redact_ms: f64,
     /// From the encoder's door to the finished access unit.
     pub encode_ms: f64,
@@ -79,7 +83,7 @@ impl FramesCsv {
             row.px_per_m,
             row.bytes,
             row.detect_ms,
-            row.redact_ms,
+            row.follow_ms + row.redact_ms,
             row.encode_ms,
             row.total_ms
         )
@@ -146,8 +150,47 @@ pub struct RunLog {
     first: Micros,
     last: Micros,
     frames: u64,
-    /// Frames by total time in steps of [`STEP_MS`]; the last entry holds everything beyond.
-    times: Vec<u32>,
+    /// How long frames took in all, and in each of [`STAGES`].
+    total: Times,
+    stages: [Times; STAGES.len()],
+}
+
+/// Where a frame's time goes, as `summary.json` names it; the follower's time is part of the wait's.
+pub const STAGES: [&str; 5] = ["follow", "detect", "wait", "redact", "encode"];
+
+/// Frames by how long they took.
+#[derive(Clone, Debug)]
+struct Times {
+    /// In steps of [`STEP_MS`]; the last entry holds everything beyond.
+    frames: Vec<u32>,
+}
+
+impl Times {
+    fn add(&mut self, ms: f64) {
+        if let Some(frames) = self.frames.get_mut(whole(ms / STEP_MS, STEPS)) {
+            *frames = frames.saturating_add(1);
+        }
+    }
+
+    /// What `share` (0 to 1) of the frames stay within, in milliseconds, to 0.1 ms.
+    fn within(&self, share: f64) -> Measured {
+        let all: u64 = self.frames.iter().map(|&frames| u64::from(frames)).sum();
+        let rank = (real(all) * share).ceil().max(1.0);
+        let mut seen = 0;
+        for (step, &frames) in self.frames.iter().enumerate() {
+            seen += u64::from(frames);
+            if real(seen) >= rank {
+                return Ok(real(super::count(step)) * STEP_MS);
+            }
+        }
+        Err("no frame was sent".to_owned())
+    }
+}
+
+impl Default for Times {
+    fn default() -> Self {
+        Self { frames: vec![0; STEPS + 1] }
+    }
 }
 
 /// Resolution of the latency percentiles, in milliseconds.
@@ -164,7 +207,8 @@ impl Default for RunLog {
             first: Micros(0),
             last: Micros(0),
             frames: 0,
-            times: vec![0; STEPS + 1],
+            total: Times::default(),
+            stages: Default::default(),
         }
     }
 }
@@ -178,8 +222,10 @@ impl RunLog {
         self.last = row.captured;
         self.frames += 1;
         self.bytes += super::count(row.bytes);
-        if let Some(frames) = self.times.get_mut(whole(row.total_ms / STEP_MS, STEPS)) {
-            *frames = frames.saturating_add(1);
+        self.total.add(row.total_ms);
+        let stages = [row.follow_ms, row.detect_ms, row.wait_ms, row.redact_ms, row.encode_ms];
+        for (times, ms) in self.stages.iter_mut().zip(stages) {
+            times.add(ms);
         }
         match self.points.last_mut() {
             Some(last) if last.frames < self.per_point => last.join(&Point::of(row)),
@@ -206,15 +252,12 @@ impl RunLog {
 
     /// The total time that `share` (0 to 1) of the frames stay within, in milliseconds, to 0.1 ms.
     pub fn total_ms(&self, share: f64) -> Measured {
-        let rank = (real(self.frames) * share).ceil().max(1.0);
-        let mut seen = 0;
-        for (step, &frames) in self.times.iter().enumerate() {
-            seen += u64::from(frames);
-            if real(seen) >= rank {
-                return Ok(real(super::count(step)) * STEP_MS);
-            }
-        }
-        Err("no frame was sent".to_owned())
+        self.total.within(share)
+    }
+
+    /// The same for each of [`STAGES`], in their order.
+    pub fn stages_ms(&self, share: f64) -> impl Iterator<Item = Measured> {
+        self.stages.iter().map(move |times| times.within(share))
     }
 
     /// Of the encoded stream, in kilobits a second; the last frame lasts as long as the mean of the others.
@@ -242,8 +285,10 @@ mod tests {
             evidence_age: Micros(0),
             px_per_m: 31.25,
             bytes: 500,
+            follow_ms: 0.25,
+            wait_ms: 1.0,
             detect_ms: 10.0,
-            redact_ms: 0.5,
+            redact_ms: 0.25,
             encode_ms: 9.25,
             total_ms: 20.0,
         }

@@ -28,7 +28,7 @@ pub mod worst;
 
 pub use figures::Figures;
 pub use floors::Outcome;
-pub use frames_csv::{FrameRow, FramesCsv, RunLog};
+pub use frames_csv::{FrameRow, FramesCsv, RunLog, STAGES};
 pub use score::{Scorer, Scores};
 pub use summary::Summary;
 pub use tap::{Governed, Sources, Tap, Witness};

@@ -55,6 +55,8 @@ fn log(frames: u64) -> RunLog {
             evidence_age: Micros(0),
             px_per_m: 31.25,
             bytes: 7000,
+            follow_ms: 1.0,
+            wait_ms: 20.0,
             detect_ms: 18.0,
             redact_ms: 1.0,
             encode_ms: 20.0,

@@ -70,6 +70,9 @@ pub struct Summary {
     pub counts: Counts,
     /// What was run on what.
     pub provenance: Provenance,
+    /// Median and 99th percentile of each stage of a frame's way, in milliseconds; with `--realtime` only.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub stages_ms: BTreeMap<&'static str, [f64; 2]>,
     /// Why the run or its outputs are incomplete, in one line; absent if they are complete.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub incomplete: Option<String>,
@@ -117,6 +120,7 @@ impl Summary {
                 unlabelled: scores.unlabelled,
             },
             provenance,
+            stages_ms: BTreeMap::new(),
             incomplete: scores.failure.clone(),
         }
     }
