@@ -296,14 +296,24 @@ impl Cover<'_> {
         motion: Option<&Motion>,
     ) {
         let Some([persons, vehicles]) = limits else { return };
+        // A cell is so small that its middle says where it is, and one number for the picture how large.
+        let stretch = motion.map_or(1.0, |motion| motion.similarity().map_or(2.0, |near| near.stretch()));
+        #[expect(clippy::cast_possible_truncation, reason = "a few pixels")]
+        let half = real(SCORE_CELL / 2 + margin) * stretch as f32 - SLACK;
         for (index, (&person, &vehicle)) in pass.person().iter().zip(pass.vehicle()).enumerate() {
             if person < persons && vehicle < vehicles {
                 continue;
             }
             let (x, y) = (index % scores.columns * SCORE_CELL, index / scores.columns * SCORE_CELL);
-            let (left, top) = (x.saturating_sub(margin), y.saturating_sub(margin));
-            let place = Rect::new(left, top, x + SCORE_CELL + margin - left, y + SCORE_CELL + margin - top);
-            self.moved(place, motion);
+            if let Some(motion) = motion {
+                let middle = |corner: usize| real(corner + SCORE_CELL / 2) - 0.5;
+                let (x, y) = motion.map(middle(x), middle(y));
+                self.span([x + 0.5 - half, y + 0.5 - half, x + 0.5 + half, y + 0.5 + half]);
+            } else {
+                let (left, top) = (x.saturating_sub(margin), y.saturating_sub(margin));
+                let place = Rect::new(left, top, x + SCORE_CELL + margin - left, y + SCORE_CELL + margin - top);
+                self.touched(place);
+            }
         }
     }
 
@@ -317,8 +327,13 @@ impl Cover<'_> {
         let low = |value: fn(&(f32, f32)) -> f32| corners.iter().map(value).fold(f32::INFINITY, f32::min) + 0.5 + SLACK;
         let high =
             |value: fn(&(f32, f32)) -> f32| corners.iter().map(value).fold(f32::NEG_INFINITY, f32::max) + 0.5 - SLACK;
-        let (left, right) = (whole(low(|at| at.0).floor()), whole(high(|at| at.0).ceil()));
-        let (top, bottom) = (whole(low(|at| at.1).floor()), whole(high(|at| at.1).ceil()));
+        self.span([low(|at| at.0), low(|at| at.1), high(|at| at.0), high(|at| at.1)]);
+    }
+
+    /// Covers the cells that a box touches, given by its left, top, right and bottom edge.
+    fn span(&mut self, [left, top, right, bottom]: [f32; 4]) {
+        let (left, top) = (whole(left.floor()), whole(top.floor()));
+        let (right, bottom) = (whole(right.ceil()), whole(bottom.ceil()));
         if left < right && top < bottom {
             self.touched(Rect::new(left, top, right - left, bottom - top));
         }

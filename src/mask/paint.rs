@@ -36,6 +36,15 @@ struct Sum {
 }
 
 impl Sum {
+    fn join(&mut self, other: &Self) {
+        self.luma += other.luma;
+        self.lumas += other.lumas;
+        self.chromas += other.chromas;
+        for (sum, more) in self.chroma.iter_mut().zip(other.chroma) {
+            *sum += more;
+        }
+    }
+
     fn mean(&self) -> Option<[u8; 3]> {
         let mean = |sum: u32, count: u32| u8::try_from((sum + count / 2).checked_div(count)?).ok();
         Some([mean(self.luma, self.lumas)?, mean(self.chroma[0], self.chromas)?, mean(self.chroma[1], self.chromas)?])
@@ -53,6 +62,8 @@ pub struct Painter {
     grid: Grid,
     /// Region number of each covered cell, from 1; 0 is clear or not visited.
     region: Box<[u32]>,
+    /// Sums of the clear cells beside covered ones, once they are needed.
+    sums: Box<[Option<Sum>]>,
     /// What each covered cell was painted with.
     colour: Box<[[u8; 3]]>,
     pending: Vec<usize>,
@@ -67,6 +78,7 @@ impl Painter {
             size,
             grid,
             region: vec![0; cells].into_boxed_slice(),
+            sums: vec![None; cells].into_boxed_slice(),
             colour: vec![GREY; cells].into_boxed_slice(),
             pending: Vec::with_capacity(cells),
             members: Vec::with_capacity(cells),
@@ -76,6 +88,7 @@ impl Painter {
     /// Covers the cells that `covered` names, in row order; returns the number of connected regions.
     pub fn cover(&mut self, frame: &mut RawFrame, covered: &[bool], paint: Paint) -> usize {
         self.region.fill(0);
+        self.sums.fill(None);
         let mut regions = 0;
         for seed in 0..self.grid.cells() {
             if !covered[seed] || self.region[seed] != 0 {
@@ -130,7 +143,12 @@ impl Painter {
                 (row + 1 < self.grid.rows).then_some(cell + self.grid.columns),
             ];
             for beside in beside.into_iter().flatten().filter(|&beside| !covered[beside]) {
-                add(frame, self.rect(beside), &mut around);
+                let rect = self.grid.rect(beside % self.grid.columns, beside / self.grid.columns, self.size);
+                around.join(self.sums[beside].get_or_insert_with(|| {
+                    let mut sum = Sum::default();
+                    add(frame, rect, &mut sum);
+                    sum
+                }));
             }
         }
         let colour = four_bits(around.mean().unwrap_or(GREY));
