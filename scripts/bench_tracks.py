@@ -347,7 +347,7 @@ def main():
                     total[name].update(judged(run, answers, told.rate, size))
                     costs[name].append(cost)
         first = total["voile"]
-        print(f"\n{told.truth}, {told.rate:g} fps, a pass on each {every}. frame: {frames} passes over {told.seeds} seeds, "
+        print(f"\n{told.truth}, {told.rate:g} fps, detect.every = {every}: {frames} passes over {told.seeds} seeds, "
               f"{first['sightings']} sightings of persons, {first['misses']} misses ({first['short']} short)\n")
         print("| | switches | swaps | fragments | sightings numbered | misses tracked | short ones | head covered | "
               "short ones | false area | CPU-ms |\n|---|---|---|---|---|---|---|---|---|---|---|")

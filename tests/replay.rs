@@ -391,3 +391,62 @@ fn a_scene_is_the_same_for_the_same_seed_and_replays_with_its_truth() {
     assert_eq!(summary["counts"]["frames"], 10);
     assert!(matches!(output.status.code(), Some(0 | 1)));
 }
+
+#[test]
+fn recorded_telemetry_caps_the_density_and_what_is_only_coarser_is_clear() {
+    let folder = TempDir::new().expect("a folder");
+    let (clip, log) = (clip_in(&folder), path(&folder, "flight.csv"));
+    // Over half a second at 30 m, then so low that a head would be 57 px/m.
+    fs::write(&log, "t_ms,height_m,pitch_deg,roll_deg,zoom\n0,30,-90,0,1\n600,6,-90,0,1\n1100,4,-90,0,1\n")
+        .expect("written");
+    let run = |name: &str, extra: &[&str]| {
+        let out = path(&folder, name);
+        let mut words = vec!["replay", &clip, "--out", &out, "--encoder", "none"];
+        words.extend(extra);
+        let output = voile(&words);
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let rows = fs::read_to_string(Path::new(&out).join("frames.csv")).expect("rows");
+        let column = |line: &str| line.split(',').nth(6).and_then(|word| word.parse::<f64>().ok()).expect("px_per_m");
+        let coverage = fs::read(Path::new(&out).join("coverage.y4m")).expect("coverage");
+        (rows.lines().skip(1).map(column).collect::<Vec<_>>(), coverage)
+    };
+    let (densities, coverage) = run("flown", &["--telemetry", &log]);
+    assert_eq!(densities.len(), 12);
+    assert!(densities[0] < 6.0 && densities.iter().all(|&density| density <= 40.0), "{densities:?}");
+    assert!(densities[11] > 20.0, "{densities:?}");
+    assert!(run("unknown", &[]).1 == coverage, "telemetry changes how fine the ground is, not what is covered");
+}
+
+#[test]
+fn bad_telemetry_gets_one_line_and_exit_3() {
+    let folder = TempDir::new().expect("a folder");
+    let (clip, log) = (clip_in(&folder), path(&folder, "flight.csv"));
+    let header = "t_ms,height_m,pitch_deg,roll_deg,zoom\n";
+    for (text, part) in [
+        (String::new(), "flight.csv"),
+        ("0,30,-90,0,1\n".to_owned(), "flight.csv, line 1"),
+        (format!("{header}0,30,-90,0\n"), "flight.csv, line 2"),
+        (format!("{header}0,high,-90,0,1\n"), "flight.csv, line 2"),
+        (format!("{header}9,30,-90,0,1\n5,30,-90,0,1\n"), "flight.csv, line 3"),
+    ] {
+        fs::write(&log, text).expect("written");
+        let out = path(&folder, "out");
+        refused(&voile(&["replay", &clip, "--telemetry", &log, "--out", &out]), 3, &[part]);
+        assert!(!Path::new(&out).exists(), "nothing was written");
+    }
+    let gone = path(&folder, "gone.csv");
+    refused(&voile(&["replay", &clip, "--telemetry", &gone]), 3, &["gone.csv"]);
+}
+
+#[test]
+fn real_time_says_where_the_time_goes() {
+    let folder = TempDir::new().expect("a folder");
+    let (clip, out) = (clip_in(&folder), path(&folder, "out"));
+    let output = voile(&["replay", &clip, "--out", &out, "--encoder", "none", "--realtime", "--json"]);
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON on standard output");
+    for stage in ["follow", "detect", "wait", "redact", "encode"] {
+        let [median, last] = [0, 1].map(|index| summary["stages_ms"][stage][index].as_f64().expect(stage));
+        assert!(median <= last, "{stage}: {median} {last}");
+    }
+    assert!(summary["figures"]["latency_ms_p99"].as_f64().expect("measured") > 0.0);
+}
