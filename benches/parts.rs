@@ -13,29 +13,14 @@ use std::path::Path;
 use std::sync::atomic::AtomicBool;
 
 use voile::base::clock::RealClock;
-use voile::base::{Fault, Micros, NoTelemetry};
+use voile::base::{Micros, NoTelemetry};
 use voile::camera::{self, Clip};
 use voile::detect::{self, Detector};
-use voile::encode::AccessUnit;
-use voile::interlock::Permit;
 use voile::mask::{self, Mask, Parts};
-use voile::pipeline::{self, Dark, Health, Outlet, Pace};
+use voile::pipeline::{self, Dark, Nowhere, Pace};
 use voile::regress::files::Output;
 use voile::regress::score::{self, Scorer};
 use voile::regress::{Governed, Sources, Tap, Truth, Witness};
-
-/// Nothing is kept.
-struct Nowhere;
-
-impl Outlet for Nowhere {
-    fn send(&mut self, _unit: AccessUnit, _permit: &Permit) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    fn note(&mut self, _health: Health) -> Result<(), Fault> {
-        Ok(())
-    }
-}
 
 fn main() {
     let mut words = std::env::args().skip(1).filter(|word| !word.starts_with("--"));

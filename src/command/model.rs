@@ -9,10 +9,8 @@ use clap::{Args, Subcommand};
 use voile::base::{Fault, FramePool, NoTelemetry, Size};
 use voile::camera::{self, Camera, scene};
 use voile::detect::{self, Detector};
-use voile::encode::AccessUnit;
-use voile::interlock::Permit;
 use voile::mask::{self, Mask};
-use voile::pipeline::{self, Dark, Health, Outlet, Pace};
+use voile::pipeline::{self, Dark, Nowhere, Pace};
 use voile::regress::files::Output;
 use voile::regress::score::{self, Scorer};
 use voile::regress::truth::ClipTruth;
@@ -148,15 +146,3 @@ fn scores(seed: u64, detector: &mut Detector) -> Result<Figures, Failure> {
     }
 }
 
-/// An outlet that nothing leaves through.
-struct Nowhere;
-
-impl Outlet for Nowhere {
-    fn send(&mut self, _unit: AccessUnit, _permit: &Permit) -> Result<(), Fault> {
-        Ok(())
-    }
-
-    fn note(&mut self, _health: Health) -> Result<(), Fault> {
-        Ok(())
-    }
-}

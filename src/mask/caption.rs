@@ -4,7 +4,8 @@ use std::fmt::Write as _;
 
 use crate::base::{RawFrame, Rect};
 
-use super::{Account, paint};
+use super::paint;
+use super::redacted::Account;
 
 /// Rows of a glyph from the top, 5 columns each, the leftmost in bit 4.
 const GLYPHS: [(char, [u8; 7]); 38] = [

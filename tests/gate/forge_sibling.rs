@@ -24,6 +24,7 @@ mod mask {
             &mut self,
             _: &mut crate::base::RawFrame,
             _: Result<crate::track::Ground, crate::base::Fault>,
+            _: Option<crate::base::Pose>,
         ) -> redacted::Account {
             loop {}
         }
