@@ -21,7 +21,7 @@ from torch.utils.data import DataLoader, IterableDataset
 import data
 import figures
 from net import Veil, load_folded
-from passes import score_maps
+from passes import SURER, score_maps
 
 JUDGED_AT = 0.10  # over_mask at which head leaks are compared
 
@@ -68,8 +68,9 @@ def loss_of(native, half, quarter, target, weight):
     least = -F.max_pool2d(-weight, 2)
     most = F.max_pool2d(weight * target, 2)
     pooled = torch.where(present > 0, most, least)
-    covering = torch.maximum(F.max_pool2d(native, 2), half)
-    covering = torch.maximum(covering, F.interpolate(quarter, scale_factor=2.0))
+    covering = torch.maximum(F.max_pool2d(native, 2), half - SURER[1])
+    quarter = F.interpolate(quarter - SURER[2], scale_factor=2.0)
+    covering = torch.maximum(covering, quarter)
     return (
         0.3 * focal_loss(native, target, weight)
         + 0.7 * focal_loss(covering, present, pooled)
