@@ -145,4 +145,3 @@ fn scores(seed: u64, detector: &mut Detector) -> Result<Figures, Failure> {
         None => Ok(scorer.finish().figures),
     }
 }
-

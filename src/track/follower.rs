@@ -83,6 +83,8 @@ pub struct Follower {
     workings: Workings,
     witness: Witness,
     last: Option<Last>,
+    /// The highest number that came, also with a frame that was refused: evidence names frames by it.
+    highest: Option<u64>,
     home: Arc<Home>,
 }
 
@@ -99,6 +101,7 @@ impl Follower {
             workings: Workings::new(size),
             witness: Witness::new(size),
             last: None,
+            highest: None,
             home: Arc::new(Home { idle: Mutex::new(idle) }),
         }
     }
@@ -110,20 +113,20 @@ impl Follower {
     /// not rise, [`Fault::ClockBack`] where capture time falls: then everything before is forgotten, for no duration
     /// across the jump means anything. A frame that is refused is not measured against.
     pub fn follow(&mut self, frame: &RawFrame) -> Result<Ground, Fault> {
+        let (sequence, captured) = (frame.sequence(), frame.captured());
+        let repeated = self.highest.is_some_and(|highest| sequence <= highest);
+        self.highest = self.highest.max(Some(sequence));
         if frame.size() != self.size {
             return Err(Fault::FrameShape);
         }
-        let (sequence, captured) = (frame.sequence(), frame.captured());
-        if let Some(last) = self.last {
-            if sequence <= last.sequence {
-                return Err(Fault::FrameRepeated);
-            }
-            if captured < last.captured {
-                // The new time counts from here, or one jump back would slate everything until it is caught up.
-                self.last = Some(Last { sequence, captured, pictured: false });
-                self.witness.forget();
-                return Err(Fault::ClockBack);
-            }
+        if repeated {
+            return Err(Fault::FrameRepeated);
+        }
+        if self.last.is_some_and(|last| captured < last.captured) {
+            // The new time counts from here, or one jump back would slate everything until it is caught up.
+            self.last = Some(Last { sequence, captured, pictured: false });
+            self.witness.forget();
+            return Err(Fault::ClockBack);
         }
         if let Some(fault) = frame.fault() {
             return Err(fault);

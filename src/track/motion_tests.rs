@@ -98,6 +98,18 @@ fn without_texture_nothing_is_known() {
 }
 
 #[test]
+fn one_lorry_over_bare_ground_is_not_the_camera() {
+    // A sixteenth of the picture, the only thing with texture in it, moves by itself.
+    let picture = |by: f32| {
+        let inside = |x: f32, y: f32| (200.0..360.0).contains(&(x - by)) && (150.0..240.0).contains(&(y - by));
+        let luma = |x: f32, y: f32| if inside(x, y) { super::ground_tests::ground(3, x - by, y - by) } else { 120.0 };
+        pyramid(SIZE, &draw(3, &Motion::still(SIZE), |x, y, _| luma(x, y)))
+    };
+    let motion = estimate(&picture(0.0), &picture(4.0), &mut Workings::new(SIZE));
+    assert!(motion.confidence() < 0.3, "{}", motion.confidence());
+}
+
+#[test]
 fn after_a_cut_nothing_is_known() {
     let mut workings = Workings::new(SIZE);
     let picture = |seed: u64| pyramid(SIZE, &draw(seed * 100, &Motion::still(SIZE), |_, _, luma| luma));

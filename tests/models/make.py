@@ -5,12 +5,17 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 
-def save(name, channels=3, outputs=2, stride=8, gain=1.0):
-    """One convolution with the shape of a detector: its first output says how bright its 8x8 pixels are."""
+def save(name, channels=3, outputs=2, stride=8, gain=1.0, dark=False):
+    """One convolution with the shape of a detector: its first output says how bright its 8x8 pixels are.
+
+    Its second says nothing, or how `dark` they are.
+    """
     weight = np.zeros((outputs, channels, stride, stride), np.float32)
     weight[0] = 40.0 * gain / (channels * stride * stride)
     bias = np.full(outputs, -30.0, np.float32)
     bias[0] = -20.0
+    if dark:
+        weight[1], bias[1] = -weight[0], 4.0
     node = helper.make_node("Conv", ["image", "weight", "bias"], ["scores"], kernel_shape=[stride] * 2, strides=[stride] * 2)
     graph = helper.make_graph(
         [node],
@@ -33,3 +38,4 @@ save("bright")
 save("nan", gain=float("nan"))
 save("wrong_input", channels=1)
 save("wrong_output", stride=16)
+save("contrast", dark=True)

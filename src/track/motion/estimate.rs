@@ -40,6 +40,10 @@ const AGREE_SHARE: f64 = 1.0 / 16.0;
 /// One part in so many of the tiles must have texture for full confidence.
 const ENOUGH: usize = 8;
 
+/// Share of the picture over which what agrees must be spread for full confidence. Over ground without texture all of it
+/// may lie on one lorry, which is not how the camera moves.
+const SPREAD: f64 = 0.5;
+
 /// Room to work in, for pictures of one size.
 pub struct Workings {
     size: Size,
@@ -178,7 +182,7 @@ fn trace(earlier: &Pyramid, later: &Pyramid, workings: &mut Workings) -> Option<
         tally = follow_all(&earlier.level(n), &later.level(n), n, &map, workings, unit);
         map = refine(&workings.pairs, map, Kind::Homography, fine, &mut workings.errors);
     }
-    let share = tally.agreeing(&map, &workings.pairs, unit);
+    let share = tally.agreeing(&map, &workings.pairs, unit) * spread(&map, workings, unit);
     #[expect(clippy::cast_possible_truncation, reason = "a share")]
     Some(Motion::from_matrix(size, unit.pixels(&map)?, share as f32))
 }
@@ -250,13 +254,33 @@ struct Tally {
 impl Tally {
     /// The share of the patches that were found where the map puts them.
     fn agreeing(&self, map: &Matrix, pairs: &[Pair], unit: Unit) -> f64 {
-        let agree = pairs.iter().filter(|pair| {
-            let (x, y) = (pair.to.0 - pair.from.0, pair.to.1 - pair.from.1);
-            let reach = AGREE / unit.half + AGREE_SHARE * (x * x + y * y).sqrt();
-            pair.error(map) <= reach * reach
-        });
+        let agree = pairs.iter().filter(|pair| agrees(pair, map, unit));
         real(agree.count()) / real(self.seen.max(self.tiles / ENOUGH).max(1))
     }
+}
+
+/// Whether a patch was found where the map puts it.
+fn agrees(pair: &Pair, map: &Matrix, unit: Unit) -> bool {
+    let (x, y) = (pair.to.0 - pair.from.0, pair.to.1 - pair.from.1);
+    let reach = AGREE / unit.half + AGREE_SHARE * (x * x + y * y).sqrt();
+    pair.error(map) <= reach * reach
+}
+
+/// How far what agrees is spread, as a part of [`SPREAD`], at most 1: by the median distances from the median place,
+/// which a few places elsewhere do not move. All over the picture they are a quarter of its sides.
+fn spread(map: &Matrix, workings: &mut Workings, unit: Unit) -> f64 {
+    let Workings { pairs, errors, size, .. } = workings;
+    let mut median = |value: &dyn Fn(&Pair) -> f64| {
+        errors.clear();
+        errors.extend(pairs.iter().filter(|pair| agrees(pair, map, unit)).map(value));
+        let middle = errors.len() / 2;
+        if errors.is_empty() { 0.0 } else { *errors.select_nth_unstable_by(middle, f64::total_cmp).1 }
+    };
+    let (x, y) = (median(&|pair| pair.from.0), median(&|pair| pair.from.1));
+    let (across, down) = (median(&|pair| (pair.from.0 - x).abs()), median(&|pair| (pair.from.1 - y).abs()));
+    // In units the picture is 2 wide, so a quarter of its width is a half.
+    let share = across * 2.0 * down * 2.0 * real(size.width) / real(size.height).max(1.0);
+    (share / SPREAD).min(1.0)
 }
 
 /// Follows each textured patch from where `map` puts it; pairs are kept of those that look as they did.
