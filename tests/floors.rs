@@ -16,7 +16,7 @@ const TABLE: [(&str, &[&str]); 10] = [
     ("interlock", &["base"]),
     ("pipeline", &["base", "camera", "detect", "track", "mask", "encode", "interlock"]),
     ("config", &["base", "detect", "track", "mask", "encode"]),
-    ("regress", &["base", "camera", "detect", "mask", "encode", "interlock", "pipeline", "config"]),
+    ("regress", &["base", "camera", "detect", "track", "mask", "encode", "interlock", "pipeline", "config"]),
 ];
 
 fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
