@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 use crate::base::geometry::{CELL, SCORE_CELL};
 use crate::base::{Fault, Grid, Micros, Rect, Size};
 use crate::detect::Evidence;
-use crate::track::{self, Ground, Kind, KindPolicy, Motion, Sightings, Tracks};
+use crate::track::{self, Ground, Kind, KindPolicy, Motion, Sightings, Similarity, Tracks};
 
 use super::Settings;
 use super::history::History;
@@ -52,6 +52,9 @@ const SLACK: f32 = 1.0;
 /// Pixels that a cell may lie outside an examined picture: what is only as wide is not seen whole by a network of 8 px
 /// cells either, and a camera that trembles would else lose its rim.
 const RIM: f32 = 4.0;
+
+/// Score cells in a row that are moved as one. Their middle is exact, their ends are as the picture's middle turns.
+const RUN: usize = 4;
 
 /// Scores from which a cell counts: persons, vehicles.
 type Limits = [u8; 2];
@@ -296,25 +299,36 @@ impl Cover<'_> {
         motion: Option<&Motion>,
     ) {
         let Some([persons, vehicles]) = limits else { return };
-        // A cell is so small that its middle says where it is, and one number for the picture how large.
-        let stretch = motion.map_or(1.0, |motion| motion.similarity().map_or(2.0, |near| near.stretch()));
-        #[expect(clippy::cast_possible_truncation, reason = "a few pixels")]
-        let half = real(SCORE_CELL / 2 + margin) * stretch as f32 - SLACK;
-        for (index, (&person, &vehicle)) in pass.person().iter().zip(pass.vehicle()).enumerate() {
-            if person < persons && vehicle < vehicles {
-                continue;
-            }
-            let (x, y) = (index % scores.columns * SCORE_CELL, index / scores.columns * SCORE_CELL);
-            if let Some(motion) = motion {
-                let middle = |corner: usize| real(corner + SCORE_CELL / 2) - 0.5;
-                let (x, y) = motion.map(middle(x), middle(y));
-                self.span([x + 0.5 - half, y + 0.5 - half, x + 0.5 + half, y + 0.5 + half]);
-            } else {
-                let (left, top) = (x.saturating_sub(margin), y.saturating_sub(margin));
-                let place = Rect::new(left, top, x + SCORE_CELL + margin - left, y + SCORE_CELL + margin - top);
-                self.touched(place);
+        let scored = |(&person, &vehicle): (&u8, &u8)| person >= persons || vehicle >= vehicles;
+        let near = motion.and_then(Motion::similarity);
+        let rows = pass.person().chunks_exact(scores.columns).zip(pass.vehicle().chunks_exact(scores.columns));
+        for (row, (person, vehicle)) in rows.enumerate() {
+            let mut column = 0;
+            while let Some(skipped) = person[column..].iter().zip(&vehicle[column..]).position(scored) {
+                column += skipped;
+                let run = person[column..].iter().zip(&vehicle[column..]).take(RUN).take_while(|&both| scored(both));
+                let cells = run.count();
+                let run = Rect::new(column * SCORE_CELL, row * SCORE_CELL, cells * SCORE_CELL, SCORE_CELL);
+                match motion {
+                    Some(motion) => self.carried(run, margin, motion, near),
+                    None => self.touched(grown(run, margin)),
+                }
+                column += cells;
             }
         }
+    }
+
+    /// Covers the cells that a few score cells, grown by `margin` pixels, touch after they were moved: their middle says
+    /// where they are, and one similarity for the whole picture how large; twice as large where there is none.
+    #[expect(clippy::cast_possible_truncation, reason = "a few pixels")]
+    fn carried(&mut self, run: Rect, margin: usize, motion: &Motion, near: Option<Similarity>) {
+        let middle = |edge: usize, side: usize| real(edge) + real(side) / 2.0 - 0.5;
+        let (x, y) = motion.map(middle(run.x, run.width), middle(run.y, run.height));
+        let (x, y) = (x + 0.5, y + 0.5);
+        let sides = [run.width, run.height].map(|side| f64::from(real(side + 2 * margin)));
+        let sides = near.map_or_else(|| sides.map(|side| side * 2.0), |near| near.around(sides));
+        let [across, down] = sides.map(|side| side as f32 / 2.0 - SLACK);
+        self.span([x - across, y - down, x + across, y + down]);
     }
 
     /// Covers the cells that a rectangle touches after it was moved.
@@ -332,8 +346,7 @@ impl Cover<'_> {
 
     /// Covers the cells that a box touches, given by its left, top, right and bottom edge.
     fn span(&mut self, [left, top, right, bottom]: [f32; 4]) {
-        let (left, top) = (whole(left.floor()), whole(top.floor()));
-        let (right, bottom) = (whole(right.ceil()), whole(bottom.ceil()));
+        let (left, top, right, bottom) = (before(left), before(top), after(right), after(bottom));
         if left < right && top < bottom {
             self.touched(Rect::new(left, top, right - left, bottom - top));
         }
@@ -371,8 +384,20 @@ impl Cover<'_> {
     }
 }
 
-/// The nearest pixel edge that a picture can have.
+/// A rectangle and what lies within `margin` pixels of it.
+fn grown(place: Rect, margin: usize) -> Rect {
+    let (x, y) = (place.x.saturating_sub(margin), place.y.saturating_sub(margin));
+    Rect::new(x, y, place.right() + margin - x, place.bottom() + margin - y)
+}
+
+/// The nearest whole pixel edge at or before `edge` that a picture can have.
 #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped before; not a number becomes 0")]
-fn whole(edge: f32) -> usize {
+fn before(edge: f32) -> usize {
     edge.clamp(0.0, real(Size::MAX_SIDE)) as usize
+}
+
+/// The nearest whole pixel edge at or after `edge` that a picture can have.
+fn after(edge: f32) -> usize {
+    let whole = before(edge);
+    whole + usize::from(real(whole) < edge && whole < Size::MAX_SIDE)
 }

@@ -101,13 +101,29 @@ impl Painter {
                 Paint::Mosaic => self.mosaic(frame, regions),
             }
         }
+        self.again(frame);
         usize::try_from(regions).unwrap_or(usize::MAX)
     }
 
     /// Paints the cells of the last [`Painter::cover`] once more, as they were.
     pub fn again(&self, frame: &mut RawFrame) {
-        for cell in (0..self.grid.cells()).filter(|&cell| self.region[cell] != 0) {
-            fill(frame, self.rect(cell), self.colour[cell]);
+        let colour = |cell: usize| (self.region[cell] != 0).then(|| self.colour[cell]);
+        for row in 0..self.grid.rows {
+            let mut column = 0;
+            while column < self.grid.columns {
+                let first = self.grid.index(column, row);
+                let run = (column..self.grid.columns).take_while(|&next| {
+                    let next = self.grid.index(next, row);
+                    colour(next) == colour(first)
+                });
+                let end = column + run.count();
+                if let Some(colour) = colour(first) {
+                    let place = self.rect(first);
+                    let right = (end * CELL).min(self.size.width);
+                    fill(frame, Rect::new(place.x, place.y, right - place.x, place.height), colour);
+                }
+                column = end;
+            }
         }
     }
 
@@ -131,7 +147,7 @@ impl Painter {
         }
     }
 
-    /// One colour for the region: the mean of the clear cells that share an edge with it.
+    /// Chooses one colour for the region: the mean of the clear cells that share an edge with it.
     fn solid(&mut self, frame: &mut RawFrame, covered: &[bool]) {
         let mut around = Sum::default();
         for &cell in &self.members {
@@ -152,13 +168,10 @@ impl Painter {
             }
         }
         let colour = four_bits(around.mean().unwrap_or(GREY));
-        for &cell in &self.members {
-            self.colour[cell] = colour;
-            fill(frame, self.grid.rect(cell % self.grid.columns, cell / self.grid.columns, self.size), colour);
-        }
+        self.members.iter().for_each(|&cell| self.colour[cell] = colour);
     }
 
-    /// Blocks of the region's own mean colours, so coarse that no object in it keeps its shape.
+    /// Chooses blocks of the region's own mean colours, so coarse that no object in it keeps its shape.
     fn mosaic(&mut self, frame: &mut RawFrame, number: u32) {
         let columns = || self.members.iter().map(|cell| cell % self.grid.columns);
         let rows = || self.members.iter().map(|cell| cell / self.grid.columns);
@@ -171,18 +184,19 @@ impl Painter {
         let side = shorter.div_ceil(MOSAIC_ACROSS);
         for block_top in (top..=bottom).step_by(side) {
             for block_left in (left..=right).step_by(side) {
+                let (grid, region) = (self.grid, &self.region);
                 let inside = || {
                     (block_top..(block_top + side).min(bottom + 1))
                         .flat_map(|row| {
                             (block_left..(block_left + side).min(right + 1)).map(move |column| (column, row))
                         })
-                        .map(|(column, row)| self.grid.index(column, row))
-                        .filter(|&cell| self.region[cell] == number)
+                        .map(|(column, row)| grid.index(column, row))
+                        .filter(|&cell| region[cell] == number)
                 };
                 let mut sum = Sum::default();
                 inside().for_each(|cell| add(frame, self.rect(cell), &mut sum));
                 if let Some(mean) = sum.mean() {
-                    inside().for_each(|cell| fill(frame, self.rect(cell), four_bits(mean)));
+                    inside().for_each(|cell| self.colour[cell] = four_bits(mean));
                 }
             }
         }
@@ -208,6 +222,12 @@ impl Painter {
     }
 }
 
+fn sum_of(row: &[u8]) -> u32 {
+    let sum = |row: &[u8]| row.iter().map(|&value| u32::from(value)).sum();
+    // A length that the compiler knows is a few instructions.
+    <&[u8; CELL]>::try_from(row).map_or_else(|_| sum(row), |row| sum(row))
+}
+
 /// The chroma samples of a rectangle whose corner is even.
 fn chroma_rect(rect: Rect) -> Rect {
     Rect::new(rect.x / 2, rect.y / 2, rect.width.div_ceil(2), rect.height.div_ceil(2))
@@ -219,7 +239,7 @@ fn add(frame: &mut RawFrame, rect: Rect, sum: &mut Sum) {
         plane.data[rect.y * plane.stride..]
             .chunks(plane.stride)
             .take(rect.height)
-            .map(|row| row[rect.x..rect.right()].iter().map(|&value| u32::from(value)).sum::<u32>())
+            .map(|row| sum_of(&row[rect.x..rect.right()]))
             .sum()
     };
     let count = |rect: Rect| u32::try_from(rect.width * rect.height).unwrap_or(u32::MAX);

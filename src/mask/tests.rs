@@ -377,7 +377,11 @@ proptest! {
         let covered: Vec<bool> =
             (0..grid.cells()).map(|cell| cell % grid.columns < width && cell / grid.columns < height).collect();
         let mut frame = drawn(SIZE, Layout::I420, 0, |plane, x, y| noise(seed, plane, x, y));
-        Painter::new(SIZE).cover(&mut frame, &covered, Paint::Mosaic);
+        let mut painter = Painter::new(SIZE);
+        painter.cover(&mut frame, &covered, Paint::Mosaic);
+        let once = frame.luma().data.to_vec();
+        painter.again(&mut frame);
+        prop_assert!(once == frame.luma().data, "painted again it looks the same");
         let side = width.min(height).div_ceil(5) * CELL;
         for y in 0..height * CELL {
             for x in 0..width * CELL {

@@ -108,7 +108,8 @@ impl Similarity {
     }
 
     /// Sides of the upright box around a turned box.
-    fn around(self, [width, height]: [f64; 2]) -> [f64; 2] {
+    #[must_use]
+    pub fn around(self, [width, height]: [f64; 2]) -> [f64; 2] {
         let (a, b) = (self.a.abs(), self.b.abs());
         [a * width + b * height, b * width + a * height]
     }

@@ -27,6 +27,8 @@ const LIGHT: f64 = 8.0;
 /// from noise.
 const FLAT: f64 = 2500.0;
 
+/// Every so many rows are compared for the later half of the way, which only bounds what the whole of it shows.
+const SPARSE: usize = 2;
 /// What the later half of the way counts against the whole.
 const LATER: u16 = 4;
 /// Standard deviations of the noise under the floor.
@@ -89,7 +91,7 @@ impl Comparison {
                 let index = self.cells.index(column, row);
                 let at = corner(column, row, &newest);
                 let found = back.iter().flatten().find_map(|(earlier, motion)| {
-                    difference(&newest, earlier, motion, at, &mut self.differences[index])
+                    difference(&newest, earlier, motion, at, &mut self.differences[index], 1)
                 });
                 self.seen[index] = found.map(|()| 0);
                 self.sums[index] = if found.is_some() { sums(&newest, at, &self.differences[index]) } else { [0; 8] };
@@ -107,7 +109,7 @@ impl Comparison {
                 }
                 let explained = self.explained(column, row);
                 let at = corner(column, row, &newest);
-                let (over, mean) = remainder(&newest, at, &self.differences[index], explained, self.floor);
+                let (over, mean) = remainder(&newest, at, &self.differences[index], explained, self.floor, 1);
                 let over =
                     if over > 0 { over.min(self.still_there(&newest, at, between, explained, index)) } else { 0 };
                 self.seen[index] = Some(over);
@@ -128,10 +130,10 @@ impl Comparison {
         index: usize,
     ) -> u16 {
         let Some((earlier, motion)) = between else { return u16::MAX };
-        match difference(newest, &earlier, &motion, at, &mut self.differences[index]) {
+        match difference(newest, &earlier, &motion, at, &mut self.differences[index], SPARSE) {
             Some(()) => {
                 let half = explained.map(|part| part / 2);
-                remainder(newest, at, &self.differences[index], half, self.floor).0.saturating_mul(LATER)
+                remainder(newest, at, &self.differences[index], half, self.floor, SPARSE).0.saturating_mul(LATER)
             }
             None => u16::MAX,
         }
@@ -186,14 +188,15 @@ fn corner(column: usize, row: usize, half: &Plane<'_>) -> (usize, usize) {
     ((column * SIDE).min(half.width - 2 * RIM - SIDE), (row * SIDE).min(half.height - 2 * RIM - SIDE))
 }
 
-/// The cell less the same ground in an earlier picture; `None` if part of that lies outside. `back` is the motion from
-/// the newest picture to the earlier.
+/// The cell less the same ground in an earlier picture, in every `step`th row; `None` if part of that lies outside. `back`
+/// is the motion from the newest picture to the earlier.
 fn difference(
     newest: &Plane<'_>,
     earlier: &Plane<'_>,
     back: &Motion,
     at: (usize, usize),
     out: &mut [[i16; STRETCH]; SIDE],
+    step: usize,
 ) -> Option<()> {
     // Rows are taken straight, from the middle of each: the ends of a row of 16 pixels that turns by 1 degree are off
     // by 0.14 pixels.
@@ -203,11 +206,11 @@ fn difference(
     let bottom = back.place(full(x), full(y + 7.0))?;
     let small = |full: f64| (full - 0.5) / 2.0;
     let (x, y) = (fixed(small(top.0) - 3.5), fixed(small(top.1)));
-    let step = ((bottom.0 - top.0) / 14.0, (bottom.1 - top.1) / 14.0);
-    for (n, out) in out.iter_mut().enumerate() {
+    let slant = ((bottom.0 - top.0) / 14.0, (bottom.1 - top.1) / 14.0);
+    for (n, out) in out.iter_mut().enumerate().step_by(step) {
         let down = real(n);
-        let x = x.saturating_add(fixed(step.0 * down)).saturating_add(32);
-        let y = y.saturating_add(fixed(step.1 * down)).saturating_add(32);
+        let x = x.saturating_add(fixed(slant.0 * down)).saturating_add(32);
+        let y = y.saturating_add(fixed(slant.1 * down)).saturating_add(32);
         let there = stretch(earlier, x, y)?;
         let here: &[u8; STRETCH] = newest.row(at.1 + n + RIM)[at.0 + RIM..].first_chunk()?;
         *out = std::array::from_fn(|i| (i16::from(here[i]) << 4).wrapping_sub(there[i]));
@@ -215,10 +218,14 @@ fn difference(
     Some(())
 }
 
+/// Steps of [`stretch`] beyond which no picture reaches.
+const FAR: f64 = 1e8;
+
 /// A place in steps of [`stretch`].
 #[expect(clippy::cast_possible_truncation, reason = "clamped before; not a number becomes 0")]
 fn fixed(pixels: f64) -> i32 {
-    (pixels * STEPS + 0.5).clamp(-1e8, 1e8).floor() as i32
+    // Truncation rounds down what is not negative, without a call.
+    ((pixels * STEPS + 0.5).clamp(-FAR, FAR) + FAR) as i32 - FAR as i32
 }
 
 /// The slopes of row `n` of a cell: differences across two pixels.
@@ -247,16 +254,18 @@ fn sums(newest: &Plane<'_>, at: (usize, usize), differences: &[[i16; STRETCH]; S
     lanes.map(|lane| lane.into_iter().fold(0, i32::wrapping_add))
 }
 
-/// What of a cell's difference is over the floor, in luma steps times pixels, and the mean of all of it, in sixteenths.
+/// What of a cell's difference is over the floor, in luma steps times pixels, and the mean of all of it, in sixteenths;
+/// judged by every `step`th row.
 fn remainder(
     newest: &Plane<'_>,
     at: (usize, usize),
     differences: &[[i16; STRETCH]; SIDE],
     [across, down, light]: [i16; 3],
     floor: u16,
+    step: usize,
 ) -> (u16, u8) {
     let (mut over, mut all) = ([0_u16; STRETCH], [0_u16; STRETCH]);
-    for (n, difference) in differences.iter().enumerate() {
+    for (n, difference) in differences.iter().enumerate().step_by(step) {
         let Some((x, y)) = slopes(newest, at, n) else { continue };
         for i in 0..STRETCH {
             let explained = x[i].wrapping_mul(across).wrapping_add(y[i].wrapping_mul(down)) >> 4;
@@ -266,7 +275,8 @@ fn remainder(
             all[i] = all[i].wrapping_add(left);
         }
     }
-    let total = |lanes: [u16; STRETCH]| lanes.into_iter().map(u32::from).sum::<u32>();
+    let total =
+        |lanes: [u16; STRETCH]| lanes.into_iter().map(u32::from).sum::<u32>() * u32::try_from(step).unwrap_or(1);
     let mean = total(all) / 64;
     (u16::try_from(total(over) / 16).unwrap_or(u16::MAX), u8::try_from(mean).unwrap_or(u8::MAX))
 }
