@@ -214,14 +214,15 @@ impl Clearance {
             cover.sightings(own, self.scores, scored.then_some(self.limits), self.settings.margin_px, None);
         }
         for pass in self.history.around(sequence, captured, self.settings.hold) {
-            // Older passes only add to what is covered, and so does a later one to a pass over this very frame: they
-            // keep what one look misses, and need not keep what one look was wrong about.
+            // The passes on either side count in full also beside one over this very frame, which alone misses what they
+            // see. Older ones only keep what they were sure of, not what one look was wrong about.
             let proof = |of: Option<&Evidence>| of.is_some_and(|of| of.sequence() == pass.sequence());
-            let needed = bracket.own.is_none() && (proof(before) || proof(after));
+            let beside = proof(before) || proof(after);
+            let needed = bracket.own.is_none() && beside;
             let motion = self.history.motion(pass.sequence(), sequence);
             match motion.filter(|motion| motion.speed() <= pan_max(self.settings.pan_max, self.size)) {
                 Some(motion) => {
-                    let limits = if needed { self.limits } else { self.sure };
+                    let limits = if beside { self.limits } else { self.sure };
                     cover.sightings(
                         pass,
                         self.scores,

@@ -147,7 +147,7 @@ impl Painter {
         }
     }
 
-    /// Chooses one colour for the region: the mean of the clear cells that share an edge with it.
+    /// Chooses one colour for the region: the mean of the clear cells that share an edge with it, by every second row.
     fn solid(&mut self, frame: &mut RawFrame, covered: &[bool]) {
         let mut around = Sum::default();
         for &cell in &self.members {
@@ -162,7 +162,7 @@ impl Painter {
                 let rect = self.grid.rect(beside % self.grid.columns, beside / self.grid.columns, self.size);
                 around.join(self.sums[beside].get_or_insert_with(|| {
                     let mut sum = Sum::default();
-                    add(frame, rect, &mut sum);
+                    add(frame, rect, 2, &mut sum);
                     sum
                 }));
             }
@@ -194,7 +194,7 @@ impl Painter {
                         .filter(|&cell| region[cell] == number)
                 };
                 let mut sum = Sum::default();
-                inside().for_each(|cell| add(frame, self.rect(cell), &mut sum));
+                inside().for_each(|cell| add(frame, self.rect(cell), 1, &mut sum));
                 if let Some(mean) = sum.mean() {
                     inside().for_each(|cell| self.colour[cell] = four_bits(mean));
                 }
@@ -210,7 +210,7 @@ impl Painter {
             for x in (0..size.width).step_by(side) {
                 let block = Rect::new(x, y, side.min(size.width - x), side.min(size.height - y));
                 let mut sum = Sum::default();
-                add(frame, block, &mut sum);
+                add(frame, block, 1, &mut sum);
                 fill(frame, block, four_bits(sum.mean().unwrap_or(GREY)));
             }
         }
@@ -233,16 +233,18 @@ fn chroma_rect(rect: Rect) -> Rect {
     Rect::new(rect.x / 2, rect.y / 2, rect.width.div_ceil(2), rect.height.div_ceil(2))
 }
 
-fn add(frame: &mut RawFrame, rect: Rect, sum: &mut Sum) {
+/// Adds the samples of every `step`th row of a rectangle whose corner is even.
+fn add(frame: &mut RawFrame, rect: Rect, step: usize, sum: &mut Sum) {
     let (luma, chroma) = frame.planes_mut();
     let total = |plane: &PlaneMut<'_>, rect: Rect| -> u32 {
         plane.data[rect.y * plane.stride..]
             .chunks(plane.stride)
             .take(rect.height)
+            .step_by(step)
             .map(|row| sum_of(&row[rect.x..rect.right()]))
             .sum()
     };
-    let count = |rect: Rect| u32::try_from(rect.width * rect.height).unwrap_or(u32::MAX);
+    let count = |rect: Rect| u32::try_from(rect.width * rect.height.div_ceil(step)).unwrap_or(u32::MAX);
     sum.luma += total(&luma, rect);
     sum.lumas += count(rect);
     let rect = chroma_rect(rect);
@@ -253,7 +255,7 @@ fn add(frame: &mut RawFrame, rect: Rect, sum: &mut Sum) {
             sum.chroma[1] += total(&v, rect);
         }
         ChromaMut::Nv12(mut uv) => {
-            for y in rect.y..rect.bottom() {
+            for y in (rect.y..rect.bottom()).step_by(step) {
                 for pair in uv.row(y)[rect.x * 2..rect.right() * 2].chunks_exact(2) {
                     sum.chroma[0] += u32::from(pair[0]);
                     sum.chroma[1] += u32::from(pair[1]);

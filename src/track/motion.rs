@@ -46,7 +46,8 @@ fn scaled(matrix: Matrix) -> Option<Matrix> {
 /// Where a matrix puts a place; `None` beyond the horizon.
 pub(super) fn put(m: &Matrix, x: f64, y: f64) -> Option<(f64, f64)> {
     let depth = m[6] * x + m[7] * y + m[8];
-    let place = ((m[0] * x + m[1] * y + m[2]) / depth, (m[3] * x + m[4] * y + m[5]) / depth);
+    let part = depth.recip();
+    let place = ((m[0] * x + m[1] * y + m[2]) * part, (m[3] * x + m[4] * y + m[5]) * part);
     (depth > NEAREST_HORIZON && place.0.is_finite() && place.1.is_finite()).then_some(place)
 }
 
