@@ -4,6 +4,8 @@
 //! one, and a value beyond a floor is refused with the floor named. The keys of `[detect]`, `[mask]` and `[density]`
 //! that decide coverage are the policy; its SHA-256 goes into every result.
 
+mod service;
+
 use std::fmt::{Display, Write as _};
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -12,10 +14,14 @@ use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
 use crate::base::Micros;
+use crate::camera;
 use crate::detect;
 use crate::encode::{self, Backend, Codec};
+use crate::interlock;
+use crate::link;
 use crate::mask::{self, Bounds, Paint, density};
 use crate::track;
+use service::{SANDBOX_MIN, WrittenCamera, WrittenInterlock, WrittenLink};
 
 /// Largest configuration file that is read, in bytes.
 const FILE_MAX: u64 = 1 << 20;
@@ -55,6 +61,14 @@ pub enum ConfigError {
         /// What to do.
         mend: &'static str,
     },
+    /// A value means nothing.
+    #[error("{path}: {problem}")]
+    Value {
+        /// The file.
+        path: PathBuf,
+        /// Section and key, what is wrong there, and the mend.
+        problem: String,
+    },
     /// The encoder's settings do not fit together.
     #[error("{path}: {source}")]
     Encode {
@@ -66,23 +80,51 @@ pub enum ConfigError {
 }
 
 /// The configuration as each room wants it.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug)]
 pub struct Config {
+    /// For the service's camera.
+    pub camera: camera::Settings,
     /// For the detector.
     pub detect: detect::Settings,
     /// For the mask.
     pub mask: mask::Settings,
     /// For the encoder.
     pub encode: encode::Settings,
+    /// The codec on the link: what the file says, and H.264 without a word, which every ground station takes.
+    pub on_link: Codec,
+    /// For the link.
+    pub link: link::Settings,
+    /// For the interlock's pins, devices and folders.
+    pub interlock: interlock::Settings,
+    /// What each side must have given up at the least: [`crate::sandbox::Settings::minimum`].
+    pub sandbox_min: u8,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            camera: camera::Settings::default(),
+            detect: detect::Settings::default(),
+            mask: mask::Settings::default(),
+            encode: encode::Settings::default(),
+            on_link: Codec::H264,
+            link: link::Settings::default(),
+            interlock: interlock::Settings::default(),
+            sandbox_min: SANDBOX_MIN,
+        }
+    }
 }
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
 struct Written {
+    camera: WrittenCamera,
     detect: WrittenDetect,
     mask: WrittenMask,
     density: WrittenDensity,
     encode: WrittenEncode,
+    link: WrittenLink,
+    interlock: WrittenInterlock,
 }
 
 #[derive(Deserialize, Default)]
@@ -146,6 +188,15 @@ enum WrittenCodec {
     H264,
 }
 
+impl WrittenCodec {
+    const fn meant(self) -> Codec {
+        match self {
+            Self::Av1 => Codec::Av1,
+            Self::H264 => Codec::H264,
+        }
+    }
+}
+
 #[derive(Deserialize, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 enum WrittenBackend {
@@ -178,10 +229,17 @@ impl Config {
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let written: Written = toml::from_str(text).map_err(|error| syntax(path, text, &error))?;
+        let (interlock, sandbox_min) = written.interlock.meant(path)?;
+        let on_link = written.encode.codec.map_or(Codec::H264, WrittenCodec::meant);
         Ok(Self {
+            camera: written.camera.meant(path)?,
             detect: written.detect.meant(path)?,
             mask: mask::Settings { density: written.density.meant(path)?, ..written.mask.meant(path)? },
             encode: written.encode.meant(path)?,
+            on_link,
+            link: written.link.meant(path)?,
+            interlock,
+            sandbox_min,
         })
     }
 
@@ -312,11 +370,7 @@ impl WrittenEncode {
     fn meant(self, path: &Path) -> Result<encode::Settings, ConfigError> {
         let safe = encode::Settings::default();
         let settings = encode::Settings {
-            codec: match self.codec {
-                None => safe.codec,
-                Some(WrittenCodec::Av1) => Codec::Av1,
-                Some(WrittenCodec::H264) => Codec::H264,
-            },
+            codec: self.codec.map_or(safe.codec, WrittenCodec::meant),
             backend: match self.backend {
                 None => safe.backend,
                 Some(WrittenBackend::Auto) => Backend::Auto,

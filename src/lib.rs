@@ -1,10 +1,10 @@
 //! voile redacts a drone's video on the aircraft: the map of the house.
 //!
 //! ```text
-//!  dark half: may see faces                                                  lit half: never sees a frame
-//!  camera ─▶ track ─▶ look-ahead ─▶ mask ══redact══▶ encode ─▶ seam ─▶ interlock ─▶ outlet
-//!  RawFrame  Ground       ▲         Mask  RedactedFrame  AccessUnit         Permit
-//!     └─ detect ─ Evidence ┘
+//!  dark half: may see faces, has no network                     ║          lit half: never sees a frame
+//!  camera ─▶ track ─▶ look-ahead ─▶ mask ══redact══▶ encode ─▶ seam ─▶ interlock ─▶ link ─▶ radio
+//!  RawFrame  Ground       ▲         Mask  RedactedFrame  AccessUnit ║     Permit      └─▶ health, heartbeat
+//!     └─ detect ─ Evidence ┘                                    ║
 //! ```
 //!
 //! Two values are the spine. A [`mask::RedactedFrame`] says what may leave: only [`mask::redact`] makes one, it takes the
@@ -12,6 +12,9 @@
 //! anything may leave now: only the interlock makes one, and it is checked against the clock at the moment of sending.
 //! [`detect::Evidence`] can come only from a finished detector run on a named frame, [`track::Ground`] only from a follower
 //! that has looked at one.
+//!
+//! In the service (`voile run`) the halves are two processes, each of which gives up its rights before the first frame
+//! ([`sandbox`]); in a replay they are threads of one. Either way they share nothing but the seam.
 //!
 //! Floors, top to bottom: the program's `command` · [`pipeline`], [`config`], [`regress`] · the rooms · [`base`]. A room
 //! imports `base` and the output type of the room directly upstream; rooms return a [`base::Fault`], the pipeline carries
@@ -26,6 +29,8 @@
 //!   over a later one.
 //! - **policy**: the settings that decide coverage; its hash is in every result.
 //! - **access unit**: one coded picture; **group**: a key frame and what follows until the next.
+//! - **side**: one of the two processes; **seam**: what joins the halves, and the only thing they share.
+//! - **latch**: a trip on disk, which outlives the power; **heartbeat**: spent permits as edges on a line.
 //! - **fault**: what went wrong; **response**: slate or trip; **permit**: leave to send one access unit.
 //! - **truth**: what is really in a clip; **figure**: a measured number; **floor**: what it must reach.
 //!
@@ -38,8 +43,15 @@ pub mod mask;
 pub mod track;
 // Keep this order: it is the frame's way, not the alphabet's.
 pub mod encode;
+pub mod seam;
+
 pub mod interlock;
+pub mod link;
+
+pub mod health;
 pub mod pipeline;
+
+pub mod sandbox;
 
 pub mod config;
 pub mod regress;

@@ -7,6 +7,7 @@ use std::process::ExitCode;
 use clap::Parser;
 
 use command::{Command, Failure};
+use voile::health::lines;
 
 /// Redacts a drone's video on board, before anything reaches the radio.
 #[derive(Parser)]
@@ -17,7 +18,10 @@ struct Arguments {
 }
 
 fn main() -> ExitCode {
-    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn")).format_timestamp(None).init();
+    let journal = lines::to_journal(std::env::var_os("JOURNAL_STREAM").as_deref());
+    env_logger::Builder::from_env(env_logger::Env::default().default_filter_or("warn"))
+        .format(move |out, record| lines::write(out, record, journal))
+        .init();
     let arguments = Arguments::parse();
     match arguments.command.run() {
         Ok(code) => code,

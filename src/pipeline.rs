@@ -17,6 +17,7 @@
 
 mod lookahead;
 mod queue;
+pub mod split;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -79,6 +80,15 @@ pub trait Outlet {
     /// # Errors
     /// As [`Outlet::send`].
     fn note(&mut self, health: Health) -> Result<(), Fault>;
+
+    /// Goes on with what takes its time, before each look at the seam; `interlock` gives permits. When to come back at
+    /// the latest, if anything waits.
+    ///
+    /// # Errors
+    /// As [`Outlet::send`].
+    fn tend(&mut self, _interlock: &Interlock) -> Result<Option<Micros>, Fault> {
+        Ok(None)
+    }
 }
 
 /// An outlet that keeps nothing, for runs that only score.
@@ -136,7 +146,7 @@ pub struct Outcome {
     /// Raw frames that were dropped before redaction.
     pub dropped: u64,
     /// Slates by cause, in the order of [`Fault::ALL`].
-    pub slates: [u64; Fault::ALL.len()],
+    pub slates: Slates,
     /// What tripped the interlock.
     pub tripped: Option<Fault>,
     /// What ended the clip before its end.
@@ -159,12 +169,55 @@ impl Outcome {
 }
 
 /// What goes through the seam.
-enum Crossing {
+#[derive(Debug)]
+pub enum Crossing {
+    /// A frame was redacted; comes before its unit.
     Health(Health),
+    /// What was encoded of it.
     Unit(AccessUnit),
+    /// Something that concerns the stream, not one frame.
     Fault(Fault),
     /// The dark half has sent all it had.
     End,
+}
+
+/// The dark half's end of the seam.
+pub trait Outward: Send {
+    /// Lets `crossing` through; whether there is still somebody to take it. Waits for room.
+    fn cross(&mut self, crossing: Crossing) -> bool;
+}
+
+/// The lit half's end of the seam.
+pub trait Inward {
+    /// What comes next, within `longest` if that is given.
+    fn next(&mut self, longest: Option<Duration>) -> Heard;
+}
+
+/// What the lit half gets to hear.
+pub enum Heard {
+    /// Something came through.
+    Crossing(Crossing),
+    /// The time was up.
+    Nothing,
+    /// Nothing more will come: the dark half went without a word ([`Fault::SeamBroken`] in one process,
+    /// [`Fault::DarkDied`] in two), or said what it may not ([`Fault::SeamGarbled`]).
+    Fault(Fault),
+}
+
+impl Outward for Sender<'_, Crossing> {
+    fn cross(&mut self, crossing: Crossing) -> bool {
+        self.send(crossing).is_ok()
+    }
+}
+
+impl Inward for Receiver<'_, Crossing> {
+    fn next(&mut self, longest: Option<Duration>) -> Heard {
+        match self.receive(longest) {
+            Received::Item(crossing) => Heard::Crossing(crossing),
+            Received::Nothing => Heard::Nothing,
+            Received::Closed => Heard::Fault(Fault::SeamBroken),
+        }
+    }
 }
 
 /// What comes to redaction: frames in the order of capture, and passes in the order of their frames.
@@ -191,8 +244,40 @@ struct Counts {
     dropped: AtomicU64,
 }
 
-/// Runs one stream to its end.
+/// Runs one stream to its end, both halves in this process.
 pub fn run(dark: Dark<'_>, outlet: &mut dyn Outlet, pace: Pace<'_>) -> Outcome {
+    let seam = Queue::new(SEAM);
+    let mut outcome = Outcome::default();
+    thread::scope(|scope| {
+        let (sender, mut crossings) = seam.ends();
+        let half = scope.spawn(move || dark_half(dark, sender, pace));
+        outcome.tripped = lit_half(&mut crossings, outlet, pace.clock, &mut outcome.slates);
+        // Whatever is still under way has nowhere to go; the dark half finds the seam closed and ends.
+        drop(crossings);
+        let (died, end) = half.join().map_or_else(|_| (true, DarkEnd::default()), |end| (end.died, end));
+        if died {
+            outcome.tripped = outcome.tripped.or(Some(Fault::SeamBroken));
+        }
+        (outcome.frames, outcome.dropped, outcome.camera) = (end.frames, end.dropped, end.camera);
+    });
+    outcome
+}
+
+/// How a dark half ended.
+#[derive(Debug, Default)]
+pub struct DarkEnd {
+    /// Raw frames that came from the camera.
+    pub frames: u64,
+    /// Raw frames that were dropped before redaction.
+    pub dropped: u64,
+    /// What ended the clip before its end.
+    pub camera: Option<CameraError>,
+    /// One of its threads panicked.
+    pub died: bool,
+}
+
+/// The dark half: raw frames end here. Ends with the camera, when it is told to stop, or when the seam is closed.
+pub fn dark_half(dark: Dark<'_>, seam: impl Outward, pace: Pace<'_>) -> DarkEnd {
     let Dark { camera, telemetry, detector, every, mask, encoder } = dark;
     let mode = camera.mode();
     let alive = frames_alive(mode, mask.lookahead());
@@ -208,34 +293,25 @@ pub fn run(dark: Dark<'_>, outlet: &mut dyn Outlet, pace: Pace<'_>) -> Outcome {
     let lookahead = Lookahead::new(mask, limit);
     let counts = Counts::default();
     let halted = AtomicBool::new(false);
-    let (looks, events, seam) = (Queue::new(1), Queue::new(EVENTS), Queue::new(SEAM));
-    let mut outcome = Outcome::default();
+    let (looks, events) = (Queue::new(1), Queue::new(EVENTS));
+    let mut end = DarkEnd::default();
     thread::scope(|scope| {
         let (counts, halted) = (&counts, &halted);
         let (look_sender, look_receiver) = looks.ends();
         let (event_sender, event_receiver) = events.ends();
-        let (seam_sender, crossings) = seam.ends();
         let passes = event_sender.clone();
         let capturing = scope.spawn(move || source.capture(&event_sender, &look_sender, pace, halted, counts));
         scope.spawn(move || detect(detector, look_receiver, &passes, pace.clock));
-        let redaction = Redaction { lookahead, encoder, seam: seam_sender, units: Vec::with_capacity(SEAM), pace };
-        let encoding = scope.spawn(move || redaction.run(&event_receiver));
-        lit_half(&crossings, outlet, pace, &mut outcome);
-        // Whatever is still under way has nowhere to go; senders find the seam closed and end.
+        let redaction = Redaction { lookahead, encoder, seam, units: Vec::with_capacity(SEAM), pace };
+        // On this thread, so that its end is the seam's.
+        let redacted = catch_unwind(AssertUnwindSafe(|| redaction.run(event_receiver)));
         halted.store(true, Ordering::Relaxed);
-        drop(crossings);
-        let died = encoding.join().is_err();
-        match capturing.join() {
-            Ok(result) => outcome.camera = result.err(),
-            Err(_) => outcome.tripped = outcome.tripped.or(Some(Fault::SeamBroken)),
-        }
-        if died {
-            outcome.tripped = outcome.tripped.or(Some(Fault::SeamBroken));
-        }
+        let captured = capturing.join();
+        end.died = redacted.is_err() || captured.is_err();
+        end.camera = captured.ok().and_then(Result::err);
     });
-    outcome.frames = counts.frames.into_inner();
-    outcome.dropped = counts.dropped.into_inner();
-    outcome
+    (end.frames, end.dropped) = (counts.frames.into_inner(), counts.dropped.into_inner());
+    end
 }
 
 /// Dark half, first thread: what it needs to bring frames in.
@@ -340,10 +416,10 @@ fn detect(detector: &mut Detector, looks: Receiver<'_, Look>, passes: &Sender<'_
 }
 
 /// Dark half, third thread: raw frames end here.
-struct Redaction<'a> {
+struct Redaction<'a, S: Outward> {
     lookahead: Lookahead,
     encoder: Box<dyn Encoder + 'a>,
-    seam: Sender<'a, Crossing>,
+    seam: S,
     units: Vec<AccessUnit>,
     pace: Pace<'a>,
 }
@@ -351,8 +427,8 @@ struct Redaction<'a> {
 /// Frames that came while the one before them waits for its pass; as many as a frame pool may hold.
 const PENDING: usize = 64;
 
-impl Redaction<'_> {
-    fn run(self, events: &Receiver<'_, Event>) {
+impl<S: Outward> Redaction<'_, S> {
+    fn run(self, events: Receiver<'_, Event>) {
         let Self { mut lookahead, encoder, seam, units, pace } = self;
         let mut door = Door { encoder, seam, units, clock: pace.clock, mark: Micros(0), open: true };
         let mut pending: Deque<(Arrival, bool), PENDING> = Deque::new();
@@ -400,9 +476,9 @@ impl Redaction<'_> {
 }
 
 /// Where redacted frames go: through the encoder to the seam.
-struct Door<'a> {
+struct Door<'a, S: Outward> {
     encoder: Box<dyn Encoder + 'a>,
-    seam: Sender<'a, Crossing>,
+    seam: S,
     units: Vec<AccessUnit>,
     clock: &'a dyn Clock,
     /// When the last frame was done with, or the last event came: the start of the next frame's redaction.
@@ -410,7 +486,7 @@ struct Door<'a> {
     open: bool,
 }
 
-impl Door<'_> {
+impl<S: Outward> Door<'_, S> {
     fn leave(&mut self, departure: Departure) {
         let Departure { frame, born, follow, detect } = departure;
         if !self.open {
@@ -423,71 +499,85 @@ impl Door<'_> {
         let (wait, redact, encode) = (self.mark.since(born), middle.since(self.mark), end.since(middle));
         self.mark = end;
         let health = Health { sequence, captured, born, account, follow, detect, wait, redact, encode };
-        self.open =
-            self.seam.send(Crossing::Health(health)).is_ok() && hand_over(&mut self.units, submitted, &self.seam);
+        self.open = self.seam.cross(Crossing::Health(health)) && hand_over(&mut self.units, submitted, &mut self.seam);
     }
 
     fn close(mut self) {
         let finished = if self.open { self.encoder.finish(&mut self.units) } else { return };
-        if hand_over(&mut self.units, finished, &self.seam) {
+        if hand_over(&mut self.units, finished, &mut self.seam) {
             // A closed seam means that the lit half has ended already.
-            let _ = self.seam.send(Crossing::End);
+            let _ = self.seam.cross(Crossing::End);
         }
     }
 }
 
 /// Sends finished access units and a fault of the encoder through the seam; whether to go on.
-fn hand_over(units: &mut Vec<AccessUnit>, result: Result<(), Fault>, seam: &Sender<'_, Crossing>) -> bool {
+fn hand_over(units: &mut Vec<AccessUnit>, result: Result<(), Fault>, seam: &mut impl Outward) -> bool {
     for unit in units.drain(..) {
-        if seam.send(Crossing::Unit(unit)).is_err() {
+        if !seam.cross(Crossing::Unit(unit)) {
             return false;
         }
     }
     match result {
         Ok(()) => true,
         Err(fault) => {
-            let _ = seam.send(Crossing::Fault(fault));
+            let _ = seam.cross(Crossing::Fault(fault));
             false
         }
     }
 }
 
-/// The lit half: nothing leaves without a permit, and nothing after a trip.
-fn lit_half(crossings: &Receiver<'_, Crossing>, outlet: &mut dyn Outlet, pace: Pace<'_>, outcome: &mut Outcome) {
+/// Slates by cause, in the order of [`Fault::ALL`].
+pub type Slates = [u64; Fault::ALL.len()];
+
+/// The lit half: nothing leaves without a permit, and nothing after a trip. Gives what ended it before the dark half had
+/// sent all it had.
+pub fn lit_half(
+    seam: &mut dyn Inward,
+    outlet: &mut dyn Outlet,
+    clock: &dyn Clock,
+    slates: &mut Slates,
+) -> Option<Fault> {
     let mut interlock = Interlock::default();
-    let mut ended = false;
+    let (mut ended, mut gone) = (false, None);
     while !ended && interlock.tripped().is_none() {
-        let result = match crossings.receive(None) {
-            Received::Item(Crossing::Health(health)) => {
-                if let State::Slate(fault) = health.account.state {
-                    count(outcome, fault);
-                    interlock.report(fault);
+        let result = match outlet.tend(&interlock) {
+            Err(fault) => Err(fault),
+            Ok(back) => match seam.next(back.map(|back| Duration::from_micros(back.since(clock.now()).0))) {
+                Heard::Crossing(Crossing::Health(health)) => {
+                    if let State::Slate(fault) = health.account.state {
+                        count(slates, fault);
+                        interlock.report(fault);
+                    }
+                    outlet.note(health)
                 }
-                outlet.note(health)
-            }
-            Received::Item(Crossing::Unit(unit)) => match interlock.permit(pace.clock.now()) {
-                Some(permit) => outlet.send(unit, &permit),
-                None => break,
+                Heard::Crossing(Crossing::Unit(unit)) => match interlock.permit(clock.now()) {
+                    Some(permit) => outlet.send(unit, &permit),
+                    None => break,
+                },
+                Heard::Crossing(Crossing::End) => {
+                    ended = true;
+                    Ok(())
+                }
+                Heard::Nothing => Ok(()),
+                Heard::Crossing(Crossing::Fault(fault)) => Err(fault),
+                Heard::Fault(fault) => {
+                    (ended, gone) = (true, Some(fault));
+                    Err(fault)
+                }
             },
-            Received::Item(Crossing::Fault(fault)) => Err(fault),
-            Received::Item(Crossing::End) => {
-                ended = true;
-                Ok(())
-            }
-            // The dark half went without a word.
-            Received::Nothing | Received::Closed => Err(Fault::SeamBroken),
         };
         if let Err(fault) = result
             && interlock.report(fault) == Response::Slate
         {
-            count(outcome, fault);
+            count(slates, fault);
         }
     }
-    outcome.tripped = interlock.tripped();
+    interlock.tripped().or(gone)
 }
 
-fn count(outcome: &mut Outcome, fault: Fault) {
+fn count(slates: &mut Slates, fault: Fault) {
     if let Some(index) = Fault::ALL.iter().position(|&known| known == fault) {
-        outcome.slates[index] += 1;
+        slates[index] += 1;
     }
 }

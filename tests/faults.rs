@@ -224,6 +224,14 @@ fn evidence_malformed() {
 }
 
 #[test]
+fn cover_closed() {
+    let mut stream = Stream::new();
+    let (mut first, ground) = stream.examined(0, Micros(0));
+    first.mark(Fault::CoverClosed);
+    stream.slate(first, ground, Fault::CoverClosed);
+}
+
+#[test]
 fn detector_failed() {
     let mut stream = Stream::new();
     let first = frame(0, Micros(0));
@@ -304,7 +312,8 @@ fn assert_covered(redacted: &RedactedFrame) {
 
 #[test]
 fn every_fault_has_a_test_of_its_name_and_a_response() {
-    let here = include_str!("faults.rs");
+    // Those of two processes are in a file of their own.
+    let here = concat!(include_str!("faults.rs"), include_str!("service.rs"));
     for fault in Fault::ALL {
         let mut name = String::new();
         for letter in format!("{fault:?}").chars() {

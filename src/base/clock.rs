@@ -52,6 +52,12 @@ impl RealClock {
     pub fn start() -> Self {
         Self(Instant::now())
     }
+
+    /// A clock that read zero so long ago: another process's clock, read from this one.
+    pub fn started(ago: Micros) -> Self {
+        let now = Instant::now();
+        Self(now.checked_sub(Duration::from_micros(ago.0)).unwrap_or(now))
+    }
 }
 
 impl Clock for RealClock {
@@ -88,6 +94,11 @@ impl Clock for SimulatedClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_clock_that_was_started_elsewhere_goes_on() {
+        assert!(RealClock::started(Micros::from_ms(5_000)).now() >= Micros::from_ms(5_000));
+    }
 
     #[test]
     fn a_simulated_clock_moves_only_when_told() {

@@ -54,11 +54,35 @@ pub enum Fault {
     /// One half of the pipeline died.
     #[error("pipeline broken")]
     SeamBroken,
+    /// What came through the seam was no message, or one that the rules forbid: the other side is broken, or lies.
+    #[error("seam garbled")]
+    SeamGarbled,
+    /// The operator's cover switch is closed, or cannot be read.
+    #[error("cover closed")]
+    CoverClosed,
+    /// The dark side died; it is started again after a back-off.
+    #[error("camera side died")]
+    DarkDied,
+    /// The lit side died; it is started again after a back-off.
+    #[error("link side died")]
+    LitDied,
+    /// A side died more often than can be put down to chance.
+    #[error("died too often")]
+    DiedTooOften,
+    /// The heartbeat's line could not be driven.
+    #[error("heartbeat failed")]
+    HeartbeatFailed,
+    /// The hardware watchdog could not be fed.
+    #[error("watchdog failed")]
+    WatchdogFailed,
+    /// A trip from an earlier run has not been reset.
+    #[error("tripped before")]
+    Latched,
 }
 
 impl Fault {
-    /// Every fault, for tables and tests.
-    pub const ALL: [Self; 16] = [
+    /// Every fault, for tables and tests. Its place here is a fault's number on the seam: add at the end.
+    pub const ALL: [Self; 24] = [
         Self::FrameTorn,
         Self::FrameRepeated,
         Self::FrameShape,
@@ -75,5 +99,13 @@ impl Fault {
         Self::EncoderFailed,
         Self::OutputFailed,
         Self::SeamBroken,
+        Self::SeamGarbled,
+        Self::CoverClosed,
+        Self::DarkDied,
+        Self::LitDied,
+        Self::DiedTooOften,
+        Self::HeartbeatFailed,
+        Self::WatchdogFailed,
+        Self::Latched,
     ];
 }

@@ -7,6 +7,7 @@ mod outlet;
 mod progress;
 mod replay;
 mod results;
+mod run;
 mod scene;
 
 use std::fmt::Display;
@@ -18,6 +19,14 @@ use clap::Subcommand;
 /// Everything voile can be asked to do.
 #[derive(Subcommand)]
 pub enum Command {
+    /// The service: camera to radio.
+    Run(run::Run),
+    /// The dark side of the service.
+    #[command(hide = true)]
+    Dark(run::Dark),
+    /// The lit side of the service.
+    #[command(hide = true)]
+    Lit(run::Lit),
     /// Redacts a recorded clip through the pipeline of the service and scores it.
     Replay(replay::Replay),
     /// Writes a synthetic aerial clip with exact truth.
@@ -30,6 +39,9 @@ impl Command {
     /// Runs the command to its end.
     pub fn run(self) -> Result<ExitCode, Failure> {
         match self {
+            Self::Run(run) => run.run(),
+            Self::Dark(dark) => dark.run(),
+            Self::Lit(lit) => lit.run(),
             Self::Replay(replay) => replay.run(),
             Self::Scene(scene) => scene.run(),
             Self::Model(model) => model.run(),

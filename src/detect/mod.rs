@@ -64,7 +64,9 @@ const SURER: [f32; PASSES_MAX] = [0.0, 0.0, 0.7];
 pub struct Detector {
     network: Network,
     passes: usize,
-    workers: rayon::ThreadPool,
+    threads: usize,
+    /// Started with the first preparation: a process that gives up its rights has no threads before.
+    workers: Option<rayon::ThreadPool>,
     prepared: Option<Prepared>,
     evidence: Arc<EvidencePool>,
 }
@@ -91,13 +93,8 @@ impl Detector {
     /// The file cannot be read, its hash is not the one beside it, or it is not a network of the shape above.
     pub fn load(settings: &Settings) -> Result<Self, DetectError> {
         let network = Network::load(settings.model.as_deref())?;
-        let workers = rayon::ThreadPoolBuilder::new()
-            .num_threads(settings.threads.max(1))
-            .thread_name(|index| format!("detect {index}"))
-            .build()
-            .map_err(|error| DetectError::Threads(error.to_string()))?;
-        let passes = settings.passes.clamp(1, PASSES_MAX);
-        Ok(Self { network, passes, workers, prepared: None, evidence: Arc::default() })
+        let (passes, threads) = (settings.passes.clamp(1, PASSES_MAX), settings.threads.max(1));
+        Ok(Self { network, passes, threads, workers: None, prepared: None, evidence: Arc::default() })
     }
 
     /// SHA-256 of the network's file, in hexadecimal.
@@ -113,10 +110,17 @@ impl Detector {
     /// Makes ready for frames of `size`, so that the first frame takes no longer than the next.
     ///
     /// # Errors
-    /// The network cannot be compiled for the tiles of this size.
+    /// The network cannot be compiled for the tiles of this size, or its threads cannot be started.
     pub fn prepare(&mut self, size: Size) -> Result<(), DetectError> {
         if self.prepared.as_ref().is_some_and(|prepared| prepared.size == size) {
             return Ok(());
+        }
+        if self.workers.is_none() {
+            let workers = rayon::ThreadPoolBuilder::new()
+                .num_threads(self.threads)
+                .thread_name(|index| format!("detect {index}"))
+                .build();
+            self.workers = Some(workers.map_err(|error| DetectError::Threads(error.to_string()))?);
         }
         let mut pictures = Vec::with_capacity(self.passes);
         let mut tiles = Vec::new();
@@ -151,7 +155,7 @@ impl Detector {
             below = Some(picture);
         }
         let pictures = &prepared.pictures;
-        self.workers.install(|| {
+        self.workers.as_ref().ok_or(Fault::DetectorFailed)?.install(|| {
             prepared.tiles.par_iter_mut().try_for_each(|tile| {
                 let picture = &pictures[tile.scale];
                 tile.run.examine(picture, (tile.column, tile.row), SURER[tile.scale])

@@ -267,6 +267,17 @@ impl Encoder for Av1 {
     fn finish(&mut self, out: &mut Vec<AccessUnit>) -> Result<(), Fault> {
         self.advance(true, out)
     }
+
+    fn key_frame(&mut self) {
+        // The context is dropped with what it had seen; the frames still wait.
+        if self.given > 0 && self.context.take().is_some() {
+            self.group += 1;
+        }
+    }
+
+    fn bitrate(&mut self, kbps: u32) {
+        self.rate.keep_to(kbps);
+    }
 }
 
 fn configure(settings: &Settings, size: Size, (frames, seconds): (u32, u32), full_range: bool) -> EncoderConfig {

@@ -209,6 +209,16 @@ impl Encoder for H264 {
         // Every unit went out with its frame.
         Ok(())
     }
+
+    fn key_frame(&mut self) {
+        if self.given > 0 {
+            (self.group, self.given) = (self.group + 1, 0);
+        }
+    }
+
+    fn bitrate(&mut self, kbps: u32) {
+        self.rate.keep_to(kbps);
+    }
 }
 
 #[cfg(test)]

@@ -64,6 +64,13 @@ pub trait Encoder: Send {
     /// # Errors
     /// As [`Encoder::submit`].
     fn finish(&mut self, out: &mut Vec<AccessUnit>) -> Result<(), Fault>;
+
+    /// Makes the next unit a key frame, for a receiver that has lost the stream. Where nothing is received, nothing
+    /// happens.
+    fn key_frame(&mut self) {}
+
+    /// Keeps to so many kilobits a second from the next group on, the nearest that [`Settings`] allow.
+    fn bitrate(&mut self, _kbps: u32) {}
 }
 
 /// Accepts frames and gives nothing: for runs that only want figures.

@@ -13,6 +13,7 @@
 
 use std::collections::VecDeque;
 
+use super::settings::{KBPS_MAX, KBPS_MIN};
 use crate::base::Micros;
 
 mod model;
@@ -119,6 +120,11 @@ impl Rate {
             measured: false,
             surprised: false,
         }
+    }
+
+    /// Keeps to so many kilobits a second from the next group on, within what the settings allow.
+    pub(super) fn keep_to(&mut self, kbps: u32) {
+        self.bytes_per_second = u64::from(kbps.clamp(KBPS_MIN, KBPS_MAX)) * 125;
     }
 
     /// Starts a group with the frame captured at `start`; gives its quantiser.

@@ -32,6 +32,11 @@ impl std::fmt::Display for Backend {
 /// Most threads that [`Settings::threads`] can ask for.
 pub const THREADS_MAX: usize = 16;
 
+/// Lowest bitrate, in kilobits a second.
+pub(super) const KBPS_MIN: u32 = 32;
+/// Highest bitrate, in kilobits a second: where the CM4's encoder clamps in silence.
+pub(super) const KBPS_MAX: u32 = 25_000;
+
 /// How to encode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Settings {
@@ -63,7 +68,7 @@ impl Settings {
     /// # Errors
     /// Names the first key that is not.
     pub fn checked(self) -> Result<Self, EncodeError> {
-        within("bitrate_kbps", u64::from(self.bitrate_kbps), 32, 25_000)?;
+        within("bitrate_kbps", u64::from(self.bitrate_kbps), u64::from(KBPS_MIN), u64::from(KBPS_MAX))?;
         within("group_ms", u64::from(self.group_ms), 100, 10_000)?;
         within("threads", count(self.threads), 1, count(THREADS_MAX))?;
         within("tiles", count(self.tiles), 0, 16)?;

@@ -1,0 +1,331 @@
+//! `voile run`: the service. Starts the two sides, watches them, and latches a trip.
+//!
+//! The supervisor sees no frame and sends nothing. It owns what must outlive a side: the latch on disk, the count of
+//! deaths and the wish to stop. A side that dies is never restarted silently: it is a fault with a count and a back-off, and
+//! its repetition is a trip. When one side dies the other is ended too, since a stream has no second half.
+
+mod dark;
+mod lit;
+mod radio;
+mod side;
+
+use std::fs;
+use std::io::pipe;
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitCode, ExitStatus, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, SystemTime};
+
+use clap::Args;
+use rustix::process::{Pid, Signal, kill_process};
+
+use voile::base::clock::RealClock;
+use voile::base::{Clock, Fault, Micros};
+use voile::config::Config;
+use voile::health::service;
+use voile::interlock::latch::{Found, Latch, Record, Start};
+use voile::interlock::restarts::{Next, Policy};
+use voile::interlock::{Response, Restarts, response};
+use voile::link::viewers;
+use voile::sandbox::Side;
+
+use super::{Failure, INTERNAL, TRIPPED, USAGE};
+pub use dark::Dark;
+pub use lit::Lit;
+
+/// Between two looks at the sides.
+const LOOK: Duration = Duration::from_millis(10);
+/// How long the sides may take to send what is under way.
+const STOPPING: Micros = Micros::from_ms(1_800);
+/// How long the other side may take to end by itself.
+const PARTING: Micros = Micros::from_ms(500);
+
+/// The service: camera to radio.
+#[derive(Args)]
+pub struct Run {
+    /// Configuration file; without it /etc/voile/voile.toml if there is one, else every key has its safe default.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// Stop cleanly after so many seconds.
+    #[arg(long, value_name = "S", value_parser = clap::value_parser!(u32).range(1..))]
+    duration: Option<u32>,
+}
+
+/// The configuration that is read where none is named.
+const CONFIG: &str = "/etc/voile/voile.toml";
+
+/// How a flight of both sides ended.
+enum End {
+    /// As it was meant to: the clip is over, or somebody asked.
+    Finished,
+    /// The interlock tripped.
+    Tripped(Fault),
+    /// A side could not start and has said why; with the exit code.
+    Refused(u8),
+    /// A side died.
+    Died(Side, ExitStatus),
+}
+
+impl Run {
+    /// Runs the command.
+    pub fn run(self) -> Result<ExitCode, Failure> {
+        let file = self.config.clone().or_else(|| Some(PathBuf::from(CONFIG)).filter(|path| path.exists()));
+        let config = Config::read(file.as_deref()).map_err(|error| Failure::new(USAGE, error))?;
+        let runtime = side::runtime();
+        for folder in [&runtime, &config.interlock.state] {
+            fs::create_dir_all(folder).map_err(|error| {
+                let mend = "make it, or name another (RUNTIME_DIRECTORY, [interlock] state)";
+                Failure::new(USAGE, format_args!("{}: {error}: {mend}", folder.display()))
+            })?;
+        }
+        let ended = self.start(&config, file, &runtime);
+        // Ended, not crashed: the next start is one from rest.
+        let _ = fs::remove_file(runtime.join("started"));
+        ended
+    }
+
+    fn start(self, config: &Config, file: Option<PathBuf>, runtime: &Path) -> Result<ExitCode, Failure> {
+        let clock = RealClock::start();
+        let mut latch = opened(&config.interlock.state, Start::tell(runtime))?;
+        let stop = Arc::new(AtomicBool::new(false));
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            signal_hook::flag::register(signal, Arc::clone(&stop)).map_err(|error| Failure::new(INTERNAL, error))?;
+        }
+        for viewer in viewers(&config.link, config.on_link) {
+            let line = viewer.line.as_deref().unwrap_or("-");
+            println!("{}: {line} ({})", viewer.name, viewer.note);
+        }
+        let flight = Flight {
+            config: file,
+            runtime: runtime.to_owned(),
+            state: config.interlock.state.clone(),
+            until: self.duration.map(|seconds| Micros::from_ms(u64::from(seconds) * 1000)),
+            begun_us: side::monotonic_us().saturating_sub(clock.now().0),
+            clock,
+            stop,
+        };
+        flight.all(&mut latch)
+    }
+}
+
+/// Opens the latch; a trip from before ends the start.
+fn opened(state: &Path, start: Start) -> Result<Latch, Failure> {
+    let (latch, found) = Latch::open(state, start).map_err(|error| Failure::new(USAGE, error))?;
+    match &found {
+        Found::Clear => {}
+        Found::ResetForNothing => log::warn!("a reset lay there and nothing was tripped: it is used up"),
+        Found::Reset(record) => {
+            let by = record.as_ref().map_or("an unreadable latch", |record| record.fault.as_str());
+            log::warn!("the trip by {by} is reset");
+        }
+        Found::Tripped | Found::ResetInFlight | Found::ResetFailed(_) => {}
+    }
+    if !latch.tripped() {
+        return Ok(latch);
+    }
+    let by = latch.record().map_or("an unreadable latch", |record| record.fault.as_str());
+    let more = match &found {
+        Found::ResetInFlight => "; the reset that lies there counts after a stop, not after a crash",
+        Found::ResetFailed(reason) => reason.as_str(),
+        Found::Clear | Found::ResetForNothing | Found::Tripped | Found::Reset(_) => "",
+    };
+    let reset = state.join("reset");
+    let line = format!(
+        "{fault}, by {by}: on the ground run `touch {reset}`, then stop and start voile{more}",
+        fault = Fault::Latched,
+        reset = reset.display()
+    );
+    Err(Failure::new(TRIPPED, line))
+}
+
+/// What stays the same from one start of the sides to the next.
+struct Flight {
+    config: Option<PathBuf>,
+    runtime: PathBuf,
+    state: PathBuf,
+    until: Option<Micros>,
+    begun_us: u64,
+    clock: RealClock,
+    stop: Arc<AtomicBool>,
+}
+
+impl Flight {
+    /// Starts the sides, and again when one has died, until the end.
+    fn all(&self, latch: &mut Latch) -> Result<ExitCode, Failure> {
+        let mut deaths = [Restarts::new(Policy::default()), Restarts::new(Policy::default())];
+        loop {
+            match self.once(deaths.each_ref().map(Restarts::total))? {
+                End::Finished => return Ok(ExitCode::SUCCESS),
+                End::Refused(code) => return Ok(ExitCode::from(code)),
+                End::Tripped(fault) => return Err(self.trip(latch, fault, &deaths)),
+                End::Died(side, status) => {
+                    let (index, fault) = match side {
+                        Side::Dark => (0, Fault::DarkDied),
+                        Side::Lit => (1, Fault::LitDied),
+                    };
+                    debug_assert_eq!(response(fault), Response::Slate, "a death alone is no trip");
+                    match deaths[index].died(self.clock.now()) {
+                        Next::Trip => return Err(self.trip(latch, Fault::DiedTooOften, &deaths)),
+                        Next::StartAt(moment) => {
+                            let (count, ms) = (deaths[index].total(), moment.since(self.clock.now()).0 / 1000);
+                            log::error!("{fault} ({status}), {count} so far: both are started again in {ms} ms");
+                            while self.clock.now() < moment && !self.stopping() {
+                                std::thread::sleep(LOOK);
+                            }
+                        }
+                    }
+                    if self.stopping() {
+                        return Ok(ExitCode::SUCCESS);
+                    }
+                }
+            }
+        }
+    }
+
+    fn stopping(&self) -> bool {
+        self.stop.load(Ordering::Relaxed) || self.until.is_some_and(|until| self.clock.now() >= until)
+    }
+
+    /// Latches a trip; the line that says so.
+    fn trip(&self, latch: &mut Latch, fault: Fault, deaths: &[Restarts; 2]) -> Failure {
+        let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+        let restarts = deaths.iter().map(Restarts::total).sum();
+        let record = Record { restarts, ..Record::new(fault, unix.as_secs(), self.clock.now()) };
+        let kept = latch.trip(record).err().map(|error| format!("; {error}")).unwrap_or_default();
+        let reset = self.state.join("reset");
+        let line = format!(
+            "tripped: {fault}: nothing is sent until, on the ground, `touch {}` and a new start{kept}",
+            reset.display()
+        );
+        Failure::new(TRIPPED, line)
+    }
+
+    /// Starts both sides and waits for their end.
+    fn once(&self, restarts: [u64; 2]) -> Result<End, Failure> {
+        let failed =
+            |error: std::io::Error| Failure::new(INTERNAL, format_args!("the sides cannot be started: {error}"));
+        let (reports, say) = pipe().map_err(failed)?;
+        let (requests, ask) = pipe().map_err(failed)?;
+        let mut dark = self.side(Side::Dark, restarts);
+        let mut sides = Sides { dark: dark.stdin(requests).stdout(say).spawn().map_err(failed)?, lit: None };
+        let mut lit = self.side(Side::Lit, restarts);
+        sides.lit = Some(lit.stdin(reports).stdout(ask).spawn().map_err(failed)?);
+        // The supervisor's own copies of the pipes end here, or no side would see the other's end.
+        drop((dark, lit));
+        sides.watch(self).map_err(failed)
+    }
+
+    fn side(&self, side: Side, restarts: [u64; 2]) -> Command {
+        let mut command = Command::new("/proc/self/exe");
+        command.arg0("voile").arg(side.to_string()).arg("--begun-us").arg(self.begun_us.to_string());
+        if let Some(config) = &self.config {
+            command.arg("--config").arg(config);
+        }
+        command.stderr(Stdio::inherit()).process_group(0).env_clear();
+        // A backtrace would ask for the working directory, which no side may any more.
+        let mut kept = vec!["RUST_LOG", "JOURNAL_STREAM"];
+        if side == Side::Lit {
+            kept.push("NOTIFY_SOCKET");
+            command.arg("--runtime").arg(&self.runtime);
+            command.arg("--deaths").arg(restarts[0].to_string()).arg(restarts[1].to_string());
+            if let Some(interval) = service::watchdog_interval() {
+                command.arg("--watchdog-us").arg(interval.0.to_string());
+            }
+        }
+        command.envs(kept.into_iter().filter_map(|name| Some((name, std::env::var_os(name)?))));
+        command
+    }
+}
+
+/// Two running sides; ended when dropped.
+struct Sides {
+    dark: Child,
+    lit: Option<Child>,
+}
+
+impl Sides {
+    fn watch(mut self, flight: &Flight) -> std::io::Result<End> {
+        let Some(mut lit) = self.lit.take() else { return Ok(End::Refused(INTERNAL)) };
+        let (mut asked, mut first) = (None, None);
+        loop {
+            let (dark_end, lit_end) = (self.dark.try_wait()?, lit.try_wait()?);
+            if asked.is_none() && flight.stopping() {
+                asked = Some(flight.clock.now());
+                signal(&lit, Signal::TERM);
+            }
+            if let (Some(dark_end), Some(lit_end)) = (dark_end, lit_end) {
+                let first = first.unwrap_or(Side::Dark);
+                return Ok(judged(first, dark_end, lit_end, asked.is_some()));
+            }
+            if first.is_none() && (dark_end.is_some() || lit_end.is_some()) {
+                first = Some(if dark_end.is_some() { Side::Dark } else { Side::Lit });
+                let (mut ends, deadline) = (false, flight.clock.now().plus(PARTING));
+                while !ends && flight.clock.now() < deadline {
+                    std::thread::sleep(LOOK);
+                    ends = self.dark.try_wait()?.is_some() && lit.try_wait()?.is_some();
+                }
+                if !ends {
+                    self.end(&mut lit);
+                }
+                continue;
+            }
+            if asked.is_some_and(|asked| flight.clock.now().since(asked) > STOPPING) {
+                log::warn!("the sides took longer than {} ms to end: they were killed", STOPPING.0 / 1000);
+                self.end(&mut lit);
+            }
+            std::thread::sleep(LOOK);
+        }
+    }
+
+    fn end(&mut self, lit: &mut Child) {
+        for child in [&mut self.dark, lit] {
+            // One that has ended already cannot be killed, which is well.
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+impl Drop for Sides {
+    fn drop(&mut self) {
+        for child in [Some(&mut self.dark), self.lit.as_mut()].into_iter().flatten() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn signal(child: &Child, signal: Signal) {
+    let pid = i32::try_from(child.id()).ok().and_then(Pid::from_raw);
+    if let Some(pid) = pid {
+        // It may have ended by now.
+        let _ = kill_process(pid, signal);
+    }
+}
+
+/// What two ends mean, of which `first` was there first.
+fn judged(first: Side, dark: ExitStatus, lit: ExitStatus, asked: bool) -> End {
+    if let Some(fault) = lit.code().and_then(side::fault_of) {
+        return End::Tripped(fault);
+    }
+    let refusal = |status: ExitStatus| {
+        let code = status.code().and_then(|code| u8::try_from(code).ok());
+        code.filter(|code| [USAGE, super::INPUT].contains(code))
+    };
+    if let Some(code) = refusal(dark).or_else(|| refusal(lit)) {
+        return End::Refused(code);
+    }
+    if asked || (dark.success() && lit.success()) {
+        return End::Finished;
+    }
+    // One that noticed the other's end is not the one that died.
+    let left = |status: ExitStatus| status.code() == Some(i32::from(side::OTHER_GONE));
+    match first {
+        Side::Dark if left(dark) => End::Died(Side::Lit, lit),
+        Side::Lit if left(lit) => End::Died(Side::Dark, dark),
+        Side::Dark => End::Died(Side::Dark, dark),
+        Side::Lit => End::Died(Side::Lit, lit),
+    }
+}

@@ -1,0 +1,95 @@
+//! What both sides share: their arguments, their pipes, their exit codes.
+
+use std::fs::OpenOptions;
+use std::os::fd::OwnedFd;
+use std::path::PathBuf;
+
+use clap::Args;
+use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::stdio;
+use rustix::time::{ClockId, clock_gettime};
+
+use voile::base::clock::RealClock;
+use voile::base::{Fault, Micros};
+use voile::sandbox::{self, Isolated, Side};
+use voile::seam::{Inflow, Outflow};
+
+use super::super::{Failure, INTERNAL};
+
+/// The exit code of a side that lost the other one.
+pub const OTHER_GONE: u8 = 6;
+/// The exit code of a lit side that tripped is this and the fault's number.
+const TRIP: u8 = 100;
+
+/// What the supervisor tells either side.
+#[derive(Args)]
+pub struct Common {
+    #[arg(long)]
+    pub config: Option<PathBuf>,
+    /// When the service started, on the machine's monotonic clock.
+    #[arg(long)]
+    begun_us: u64,
+}
+
+impl Common {
+    /// The supervisor's clock. To be asked before rights are given up: the first look at the machine's clock finds out how.
+    pub fn clock(&self) -> RealClock {
+        RealClock::started(Micros(monotonic_us().saturating_sub(self.begun_us)))
+    }
+}
+
+/// The machine's monotonic clock, in microseconds.
+pub fn monotonic_us() -> u64 {
+    let now = clock_gettime(ClockId::Monotonic);
+    let (seconds, nanos) = (u64::try_from(now.tv_sec).unwrap_or(0), u64::try_from(now.tv_nsec).unwrap_or(0));
+    seconds * 1_000_000 + nanos / 1000
+}
+
+/// The folder in memory for health and marks: what systemd made, or its usual place.
+pub fn runtime() -> PathBuf {
+    std::env::var_os("RUNTIME_DIRECTORY").map_or_else(|| PathBuf::from("/run/voile"), PathBuf::from)
+}
+
+/// The exit code that says which fault tripped the interlock.
+pub fn code_of(fault: Fault) -> u8 {
+    let number = Fault::ALL.iter().position(|&known| known == fault).and_then(|number| u8::try_from(number).ok());
+    number.map_or(INTERNAL, |number| TRIP + number)
+}
+
+/// The fault that an exit code stands for.
+pub fn fault_of(code: i32) -> Option<Fault> {
+    let number = code.checked_sub(i32::from(TRIP)).and_then(|number| usize::try_from(number).ok())?;
+    Fault::ALL.get(number).copied()
+}
+
+/// First thing after exec: no more than the pipes is left of what was inherited, and the supervisor's end is this side's.
+pub fn isolate(side: Side) -> Result<Isolated, Failure> {
+    let isolated = sandbox::isolate(side, &[]).map_err(|error| Failure::new(INTERNAL, error))?;
+    set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| Failure::new(INTERNAL, error))?;
+    Ok(isolated)
+}
+
+/// The ends of the two pipes, taken from standard input and output; a stray print then goes nowhere.
+pub fn pipes() -> Result<(Inflow, Outflow), Failure> {
+    let failed = |error: std::io::Error| Failure::new(INTERNAL, format_args!("the pipes of the seam: {error}"));
+    let from: OwnedFd = rustix::io::dup(stdio::stdin()).map_err(|error| failed(error.into()))?;
+    let to: OwnedFd = rustix::io::dup(stdio::stdout()).map_err(|error| failed(error.into()))?;
+    let nothing = OpenOptions::new().read(true).write(true).open("/dev/null").map_err(failed)?;
+    stdio::dup2_stdin(&nothing).map_err(|error| failed(error.into()))?;
+    stdio::dup2_stdout(&nothing).map_err(|error| failed(error.into()))?;
+    let refused = |error| Failure::new(INTERNAL, error);
+    Ok((Inflow::open(from).map_err(refused)?, Outflow::open(to).map_err(refused)?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_fault_has_an_exit_code_of_its_own() {
+        for fault in Fault::ALL {
+            assert_eq!(fault_of(i32::from(code_of(fault))), Some(fault));
+        }
+        assert_eq!([0, 5, 99, 255].map(fault_of), [None; 4]);
+    }
+}

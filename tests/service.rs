@@ -1,0 +1,362 @@
+//! The service as two real processes: a stream over a real socket, sides that are killed, stopped and lied to.
+//!
+//! Each test starts `voile run` on a small synthetic scene, with folders and a port of its own. What can only be timed on
+//! an idle machine is in `scripts/bench-service`, not here.
+#![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that fails panics")]
+
+use std::fs;
+use std::io::{Read, Write, pipe};
+use std::net::UdpSocket;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use embedded_hal_mock::eh1::MockError;
+use embedded_hal_mock::eh1::digital::{Mock, State as Level, Transaction};
+use rustix::process::{Pid, Signal, kill_process};
+use tempfile::TempDir;
+use voile::base::clock::RealClock;
+use voile::base::{Fault, Micros};
+use voile::interlock::{Heartbeat, Interlock, Response, response};
+use voile::pipeline::split::Hearing;
+use voile::seam::{Inflow, ReportReader};
+
+/// Longer than anything here takes on a loaded machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// A running service, what it sends, and what it says.
+struct Service {
+    child: Child,
+    radio: UdpSocket,
+    folder: TempDir,
+}
+
+impl Service {
+    fn start(more: &str) -> Self {
+        let folder = tempfile::tempdir().unwrap();
+        let radio = UdpSocket::bind("127.0.0.1:0").unwrap();
+        Self::again(folder, radio, more, &[])
+    }
+
+    fn again(folder: TempDir, radio: UdpSocket, more: &str, arguments: &[&str]) -> Self {
+        radio.set_read_timeout(Some(Duration::from_millis(100))).unwrap();
+        let (path, port) = (folder.path(), radio.local_addr().unwrap().port());
+        let text = format!(
+            "{more}\n[camera]\nsource = \"scene:5\"\nwidth = 192\nheight = 112\nfps = 20\n[detect]\nevery = 2\n[link]\n\
+             url = \"rtp://127.0.0.1:{port}\"\nsdp = \"{sdp}\"\n[interlock]\nstate = \"{state}\"\nsandbox_min = 1\n",
+            sdp = path.join("run/voile.sdp").display(),
+            state = path.join("state").display()
+        );
+        fs::write(path.join("voile.toml"), text).unwrap();
+        let errors = fs::File::options().create(true).append(true).open(path.join("stderr")).unwrap();
+        let child = Command::new(env!("CARGO_BIN_EXE_voile"))
+            .arg("run")
+            .arg("--config")
+            .arg(path.join("voile.toml"))
+            .args(arguments)
+            .env("RUNTIME_DIRECTORY", path.join("run"))
+            .env("RUST_LOG", "info")
+            .env_remove("NOTIFY_SOCKET")
+            .stdout(Stdio::null())
+            .stderr(errors)
+            .spawn()
+            .unwrap();
+        Self { child, radio, folder }
+    }
+
+    /// The next packet with this NAL unit type (H.264), or any; `None` if none comes in time.
+    fn packet(&self, wanted: Option<u8>, patience: Duration) -> Option<Vec<u8>> {
+        let begun = Instant::now();
+        let mut memory = [0; 4096];
+        while begun.elapsed() < patience {
+            if let Ok(length) = self.radio.recv(&mut memory)
+                && wanted.is_none_or(|wanted| length > 12 && memory[12] & 31 == wanted)
+            {
+                return Some(memory[..length].to_vec());
+            }
+        }
+        None
+    }
+
+    /// Waits for the parameter sets with which every group begins.
+    fn streams(&self) -> Vec<u8> {
+        self.packet(Some(7), PATIENCE).unwrap_or_else(|| panic!("no stream: {}", self.said()))
+    }
+
+    fn said(&self) -> String {
+        fs::read_to_string(self.folder.path().join("stderr")).unwrap_or_default()
+    }
+
+    fn says(&self, what: &str) {
+        let begun = Instant::now();
+        while !self.said().contains(what) {
+            assert!(begun.elapsed() < PATIENCE, "{what:?} was not said: {}", self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// The process of a side, as the process list shows it.
+    fn side(&self, name: &str) -> Pid {
+        let begun = Instant::now();
+        loop {
+            for entry in fs::read_dir("/proc").unwrap().flatten() {
+                let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
+                let read = |file: &str| fs::read_to_string(entry.path().join(file)).unwrap_or_default();
+                let parent = read("stat").rsplit(')').next().and_then(|rest| rest.split(' ').nth(2).map(str::to_owned));
+                let ours = parent.as_deref() == Some(self.child.id().to_string().as_str());
+                if ours && read("cmdline").starts_with(&format!("voile\0{name}\0")) {
+                    return Pid::from_raw(pid).unwrap();
+                }
+            }
+            assert!(begun.elapsed() < PATIENCE, "no `voile {name}`: {}", self.said());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn stop(mut self) -> (ExitStatus, TempDir, UdpSocket) {
+        kill_process(Pid::from_child(&self.child), Signal::TERM).unwrap();
+        let status = self.ended();
+        (status, std::mem::replace(&mut self.folder, tempfile::tempdir().unwrap()), self.radio.try_clone().unwrap())
+    }
+
+    fn ended(&mut self) -> ExitStatus {
+        let begun = Instant::now();
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            assert!(begun.elapsed() < PATIENCE, "it did not end: {}", self.said());
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn health(folder: &Path) -> serde_json::Value {
+    serde_json::from_slice(&fs::read(folder.join("run/health.json")).unwrap()).unwrap()
+}
+
+#[test]
+fn a_receiver_gets_the_stream_and_the_end_is_orderly() {
+    let service = Service::start("");
+    service.streams();
+    let status = |pid: Pid, key: &str| {
+        let text = fs::read_to_string(format!("/proc/{}/status", pid.as_raw_nonzero())).unwrap();
+        text.lines().find_map(|line| line.strip_prefix(key)).unwrap().trim().to_owned()
+    };
+    for name in ["dark", "lit"] {
+        let side = service.side(name);
+        assert_eq!((status(side, "Seccomp:"), status(side, "NoNewPrivs:")), ("2".to_owned(), "1".to_owned()), "{name}");
+        assert_eq!(status(side, "CapEff:").trim_start_matches('0'), "", "{name}");
+    }
+    let begun = Instant::now();
+    while !service.folder.path().join("run/health.json").exists() {
+        assert!(begun.elapsed() < PATIENCE, "{}", service.said());
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let (status, folder, _) = service.stop();
+    assert!(status.success(), "{status}");
+    let told = health(folder.path());
+    assert_eq!((&told["state"], &told["trip"]), (&"stopping".into(), &serde_json::Value::Null), "{told}");
+    assert!(told["frames"].as_u64() > Some(0) && told["units"].as_u64() > Some(0), "{told}");
+    assert_eq!(told["encoder"], "openh264");
+    let description = fs::read_to_string(folder.path().join("run/voile.sdp")).unwrap();
+    assert!(description.contains("H264/90000") && description.contains("sprop-parameter-sets"), "{description}");
+}
+
+#[test]
+fn a_duration_ends_it() {
+    let (folder, radio) = (tempfile::tempdir().unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    let mut service = Service::again(folder, radio, "", &["--duration", "2"]);
+    assert!(service.ended().success(), "{}", service.said());
+}
+
+#[test]
+fn dark_died() {
+    let service = Service::start("");
+    let first = service.streams();
+    kill_process(service.side("dark"), Signal::KILL).unwrap();
+    service.says("camera side died (signal: 9");
+    // Another stream, from its start.
+    let begun = Instant::now();
+    while service.streams()[8..12] == first[8..12] {
+        assert!(begun.elapsed() < PATIENCE, "{}", service.said());
+    }
+    assert_eq!(response(Fault::DarkDied), Response::Slate);
+}
+
+#[test]
+fn lit_died() {
+    let service = Service::start("");
+    let first = service.streams();
+    kill_process(service.side("lit"), Signal::SEGV).unwrap();
+    service.says("link side died (signal: ");
+    let begun = Instant::now();
+    while service.streams()[8..12] == first[8..12] {
+        assert!(begun.elapsed() < PATIENCE, "{}", service.said());
+    }
+    assert_eq!(response(Fault::LitDied), Response::Slate);
+}
+
+#[test]
+fn a_stopped_side_sends_nothing_and_goes_on() {
+    let service = Service::start("");
+    for name in ["dark", "lit"] {
+        service.streams();
+        let side = service.side(name);
+        kill_process(side, Signal::STOP).unwrap();
+        // What was under way comes out, and then nothing.
+        let begun = Instant::now();
+        while service.packet(None, Duration::from_millis(700)).is_some() {
+            assert!(begun.elapsed() < PATIENCE, "{name} still sends");
+        }
+        kill_process(side, Signal::CONT).unwrap();
+        service.streams();
+    }
+}
+
+#[test]
+fn died_too_often() {
+    let mut service = Service::start("");
+    for death in 1..=6 {
+        kill_process(service.side("dark"), Signal::KILL).unwrap();
+        if death < 6 {
+            service.says(&format!("{death} so far"));
+        }
+    }
+    assert_eq!(service.ended().code(), Some(4), "{}", service.said());
+    assert!(service.said().contains("tripped: died too often"), "{}", service.said());
+    assert!(service.packet(None, Duration::from_millis(1)).is_none_or(|packet| !packet.is_empty()));
+}
+
+#[test]
+fn latched() {
+    let folder = tempfile::tempdir().unwrap();
+    let state = folder.path().join("state");
+    fs::create_dir_all(&state).unwrap();
+    // Cut short by the power: still a trip.
+    fs::write(state.join("tripped"), b"{\"fault\":\"enc").unwrap();
+    let radio = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let mut service = Service::again(folder, radio, "", &[]);
+    assert_eq!(service.ended().code(), Some(4), "{}", service.said());
+    let line = service.said();
+    assert!(line.contains("tripped before") && line.contains("reset"), "{line}");
+    assert!(service.packet(None, Duration::from_millis(200)).is_none(), "nothing leaves");
+
+    fs::write(service.folder.path().join("state/reset"), b"").unwrap();
+    let folder = std::mem::replace(&mut service.folder, tempfile::tempdir().unwrap());
+    let radio = service.radio.try_clone().unwrap();
+    let service = Service::again(folder, radio, "", &[]);
+    service.streams();
+    assert!(!service.folder.path().join("state/reset").exists(), "used up");
+}
+
+#[test]
+fn seam_garbled() {
+    let clock = RealClock::start();
+    for (bytes, expected) in [(&b"voile_frames_total 1\n"[..], Fault::SeamGarbled), (b"", Fault::DarkDied)] {
+        let (reader, mut writer) = pipe().unwrap();
+        writer.write_all(bytes).unwrap();
+        drop(writer);
+        let heard = Hearing::open(ReportReader::new(Inflow::open(reader.into()).unwrap()), &clock);
+        assert_eq!(heard.err(), Some(expected));
+    }
+    let mut interlock = Interlock::default();
+    interlock.report(Fault::SeamGarbled);
+    assert!(interlock.permit(Micros(0)).is_none(), "a side that lies is not listened to again");
+}
+
+#[test]
+fn heartbeat_failed() {
+    let broken = MockError::Io(std::io::ErrorKind::Other);
+    let mut pin = Mock::new(&[
+        Transaction::set(Level::Low),
+        Transaction::set(Level::High).with_error(broken),
+        Transaction::set(Level::Low),
+    ]);
+    let mut interlock = Interlock::default();
+    let mut heartbeat = Heartbeat::new(pin.clone(), Micros::from_ms(33)).unwrap();
+    let failed = heartbeat.sent(interlock.permit(Micros(0)).unwrap(), Micros(0));
+    assert_eq!(failed, Err(Fault::HeartbeatFailed));
+    assert_eq!(interlock.report(Fault::HeartbeatFailed), Response::Trip);
+    drop(heartbeat);
+    pin.done();
+}
+
+#[test]
+fn watchdog_failed() {
+    // A device that cannot be a watchdog is refused at the start; one that fails in flight trips (tests/watchdog.rs has
+    // the real one).
+    let mut service = {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join("dog"), b"").unwrap();
+        let radio = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let dog: PathBuf = folder.path().join("dog");
+        fs::write(
+            folder.path().join("dog.toml"),
+            format!(
+                "[camera]\nsource = \"scene:1\"\n[interlock]\nwatchdog = \"{}\"\nstate = \"{}\"\n",
+                dog.display(),
+                folder.path().display()
+            ),
+        )
+        .unwrap();
+        let config = folder.path().join("dog.toml");
+        let mut service = Service::again(folder, radio, "", &["--duration", "1"]);
+        service.ended();
+        service.child = Command::new(env!("CARGO_BIN_EXE_voile"))
+            .args(["run", "--config"])
+            .arg(config)
+            .env("RUNTIME_DIRECTORY", service.folder.path().join("run"))
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        service
+    };
+    assert_eq!(service.ended().code(), Some(2));
+    let mut said = String::new();
+    service.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    assert!(said.contains("dog") && said.contains("watchdog"), "{said}");
+    assert_eq!(response(Fault::WatchdogFailed), Response::Trip);
+}
+
+#[test]
+fn what_cannot_start_is_one_line_and_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let config = folder.path().join("voile.toml");
+    for (text, code, named) in [
+        ("[camera]\nsource = \"/dev/video77\"", 3, "/dev/video77"),
+        ("[camera]\nsource = \"clip:/nowhere.y4m\"", 3, "/nowhere.y4m"),
+        ("[camera]\nsource = \"webcam\"", 2, "scene:SEED"),
+        ("[camera]\nsource = \"scene:1\"\nwidth = 193\n", 2, "even sides"),
+        ("[camera]\nsource = \"scene:1\"\n[detect]\nmodel = \"/nowhere.onnx\"", 2, "/nowhere.onnx"),
+        ("[link]\nurl = \"rtp://ground:1\"", 2, "link.url"),
+        ("[interlock]\nheartbeat = \"gpiochip77:3\"\n[camera]\nsource = \"scene:1\"", 2, "gpiochip77"),
+    ] {
+        let state = folder.path().join("state");
+        let text = if text.contains("[interlock]") {
+            text.replace("[interlock]", &format!("[interlock]\nstate = \"{}\"", state.display()))
+        } else {
+            format!("{text}\n[interlock]\nstate = \"{}\"", state.display())
+        };
+        fs::write(&config, &text).unwrap();
+        let output = Command::new(env!("CARGO_BIN_EXE_voile"))
+            .args(["run", "--config"])
+            .arg(&config)
+            .env("RUNTIME_DIRECTORY", folder.path().join("run"))
+            .env_remove("RUST_LOG")
+            .output()
+            .unwrap();
+        let said = String::from_utf8(output.stderr).unwrap();
+        let lines: Vec<_> = said.lines().filter(|line| line.starts_with("voile: ")).collect();
+        assert_eq!((output.status.code(), lines.len()), (Some(code), 1), "{text}: {said}");
+        assert!(lines[0].contains(named), "{said}");
+    }
+}
