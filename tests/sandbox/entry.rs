@@ -17,7 +17,7 @@ const CASES: [(&str, &[&str]); 7] = [
     ("threads", &["threads run already", "early bird", "start them after entering"]),
     ("socket", &["descriptor", "is a socket", "dark side"]),
     ("writable file", &["is a file to write"]),
-    ("minimum", &["asks for 4", "LimitMEMLOCK=infinity"]),
+    ("minimum", &["asks for 4"]),
     ("folder", &["/nowhere/voile", "RuntimeDirectory"]),
     ("inherited", &["closed: true, kept: true"]),
     ("between", &["udp PermissionDenied, tcp PermissionDenied, local true, program's udp PermissionDenied"]),
