@@ -68,6 +68,37 @@ pub struct Painter {
     colour: Box<[[u8; 3]]>,
     pending: Vec<usize>,
     members: Vec<usize>,
+    /// What is laid over rows of luma and of chroma; the last is not used for interleaved chroma.
+    lines: [Line; 3],
+}
+
+/// Colours of one row of samples, and where they are laid.
+struct Line {
+    colours: Box<[u8]>,
+    /// 255 where a sample is covered.
+    mask: Box<[u8]>,
+}
+
+impl Line {
+    /// A line over rows of up to `samples`.
+    fn new(samples: usize) -> Self {
+        let line = || vec![0; samples].into_boxed_slice();
+        Self { colours: line(), mask: line() }
+    }
+
+    /// Sets `length` samples from `start` on, two in turn; `shown` ones are left as they are.
+    fn set(&mut self, start: usize, length: usize, [even, odd]: [u8; 2], shown: bool) {
+        self.mask[start..][..length].fill(if shown { 0 } else { 255 });
+        for pair in self.colours[start..][..length].chunks_exact_mut(2) {
+            pair.copy_from_slice(&[even, odd]);
+        }
+    }
+
+    fn lay(&self, row: &mut [u8]) {
+        for ((sample, &colour), &mask) in row.iter_mut().zip(&self.colours).zip(&self.mask) {
+            *sample = (*sample & !mask) | (colour & mask);
+        }
+    }
 }
 
 impl Painter {
@@ -82,6 +113,7 @@ impl Painter {
             colour: vec![GREY; cells].into_boxed_slice(),
             pending: Vec::with_capacity(cells),
             members: Vec::with_capacity(cells),
+            lines: std::array::from_fn(|_| Line::new(grid.columns * CELL)),
         }
     }
 
@@ -105,24 +137,40 @@ impl Painter {
         usize::try_from(regions).unwrap_or(usize::MAX)
     }
 
-    /// Paints the cells of the last [`Painter::cover`] once more, as they were.
-    pub fn again(&self, frame: &mut RawFrame) {
-        let colour = |cell: usize| (self.region[cell] != 0).then(|| self.colour[cell]);
+    /// Paints the cells of the last [`Painter::cover`] once more, as they were. A line of colours and a mask for each row
+    /// of cells are laid over its pixels, so that the cost does not grow with what is covered.
+    pub fn again(&mut self, frame: &mut RawFrame) {
+        let (mut luma, mut chroma) = frame.planes_mut();
         for row in 0..self.grid.rows {
-            let mut column = 0;
-            while column < self.grid.columns {
-                let first = self.grid.index(column, row);
-                let run = (column..self.grid.columns).take_while(|&next| {
-                    let next = self.grid.index(next, row);
-                    colour(next) == colour(first)
-                });
-                let end = column + run.count();
-                if let Some(colour) = colour(first) {
-                    let place = self.rect(first);
-                    let right = (end * CELL).min(self.size.width);
-                    fill(frame, Rect::new(place.x, place.y, right - place.x, place.height), colour);
+            let first = self.grid.index(0, row);
+            let covered = self.region[first..][..self.grid.columns].iter().any(|&region| region != 0);
+            if !covered {
+                continue;
+            }
+            let interleaved = matches!(chroma, ChromaMut::Nv12(_));
+            for column in 0..self.grid.columns {
+                let cell = first + column;
+                let (shown, [y, u, v]) = (self.region[cell] == 0, self.colour[cell]);
+                let [over_luma, over_u, over_v] = &mut self.lines;
+                over_luma.set(column * CELL, CELL, [y, y], shown);
+                if interleaved {
+                    over_u.set(column * CELL, CELL, [u, v], shown);
+                } else {
+                    over_u.set(column * CELL / 2, CELL / 2, [u, u], shown);
+                    over_v.set(column * CELL / 2, CELL / 2, [v, v], shown);
                 }
-                column = end;
+            }
+            let [over_luma, over_u, over_v] = &self.lines;
+            let (top, bottom) = (row * CELL, ((row + 1) * CELL).min(self.size.height));
+            (top..bottom).for_each(|y| over_luma.lay(luma.row(y)));
+            for y in top / 2..bottom.div_ceil(2) {
+                match &mut chroma {
+                    ChromaMut::I420(u, v) => {
+                        over_u.lay(u.row(y));
+                        over_v.lay(v.row(y));
+                    }
+                    ChromaMut::Nv12(uv) => over_u.lay(uv.row(y)),
+                }
             }
         }
     }
