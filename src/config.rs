@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
 
-use crate::base::Micros;
+use crate::base::{Micros, hex};
 use crate::camera;
 use crate::detect;
 use crate::encode::{self, Backend, Codec};
@@ -283,11 +283,7 @@ impl Config {
 
     /// SHA-256 of the policy, in hexadecimal.
     pub fn policy_sha256(&self, model_sha256: &str) -> String {
-        Sha256::digest(self.policy(model_sha256)).iter().fold(String::new(), |mut hex, byte| {
-            // Writing to a string cannot fail.
-            let _ = write!(hex, "{byte:02x}");
-            hex
-        })
+        hex(&Sha256::digest(self.policy(model_sha256)))
     }
 }
 

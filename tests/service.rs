@@ -5,9 +5,9 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that fails panics")]
 
 use std::fs;
-use std::io::{Read, Write, pipe};
+use std::io::{Write, pipe};
 use std::net::UdpSocket;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -57,6 +57,7 @@ impl Service {
             .env("RUNTIME_DIRECTORY", path.join("run"))
             .env("RUST_LOG", "info")
             .env_remove("NOTIFY_SOCKET")
+            .env_remove("INVOCATION_ID")
             .stdout(Stdio::null())
             .stderr(errors)
             .spawn()
@@ -177,31 +178,27 @@ fn a_duration_ends_it() {
     assert!(service.ended().success(), "{}", service.said());
 }
 
-#[test]
-fn dark_died() {
+/// A side dies by `signal`: that is said, and another stream comes, from its start.
+fn died(name: &str, signal: Signal, said: &str, fault: Fault) {
     let service = Service::start("");
     let first = service.streams();
-    kill_process(service.side("dark"), Signal::KILL).unwrap();
-    service.says("camera side died (signal: 9");
-    // Another stream, from its start.
+    kill_process(service.side(name), signal).unwrap();
+    service.says(said);
     let begun = Instant::now();
     while service.streams()[8..12] == first[8..12] {
         assert!(begun.elapsed() < PATIENCE, "{}", service.said());
     }
-    assert_eq!(response(Fault::DarkDied), Response::Slate);
+    assert_eq!(response(fault), Response::Slate);
+}
+
+#[test]
+fn dark_died() {
+    died("dark", Signal::KILL, "camera side died (signal: 9", Fault::DarkDied);
 }
 
 #[test]
 fn lit_died() {
-    let service = Service::start("");
-    let first = service.streams();
-    kill_process(service.side("lit"), Signal::SEGV).unwrap();
-    service.says("link side died (signal: ");
-    let begun = Instant::now();
-    while service.streams()[8..12] == first[8..12] {
-        assert!(begun.elapsed() < PATIENCE, "{}", service.said());
-    }
-    assert_eq!(response(Fault::LitDied), Response::Slate);
+    died("lit", Signal::SEGV, "link side died (signal: ", Fault::LitDied);
 }
 
 #[test]
@@ -289,40 +286,35 @@ fn heartbeat_failed() {
     pin.done();
 }
 
+/// Runs the service with this configuration, its latch in `folder`, to its end: the exit code, and what was said.
+fn refused(folder: &Path, text: &str) -> (Option<i32>, String) {
+    let (config, state) = (folder.join("voile.toml"), folder.join("state"));
+    let state = format!("[interlock]\nstate = \"{}\"\n", state.display());
+    let text = match text.split_once("[interlock]\n") {
+        Some((before, after)) => format!("{before}{state}{after}"),
+        None => format!("{text}\n{state}"),
+    };
+    fs::write(&config, text).unwrap();
+    let output = Command::new(env!("CARGO_BIN_EXE_voile"))
+        .args(["run", "--config"])
+        .arg(&config)
+        .env("RUNTIME_DIRECTORY", folder.join("run"))
+        .env_remove("RUST_LOG")
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8(output.stderr).unwrap())
+}
+
 #[test]
 fn watchdog_failed() {
     // A device that cannot be a watchdog is refused at the start; one that fails in flight trips (tests/watchdog.rs has
     // the real one).
-    let mut service = {
-        let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("dog"), b"").unwrap();
-        let radio = UdpSocket::bind("127.0.0.1:0").unwrap();
-        let dog: PathBuf = folder.path().join("dog");
-        fs::write(
-            folder.path().join("dog.toml"),
-            format!(
-                "[camera]\nsource = \"scene:1\"\n[interlock]\nwatchdog = \"{}\"\nstate = \"{}\"\n",
-                dog.display(),
-                folder.path().display()
-            ),
-        )
-        .unwrap();
-        let config = folder.path().join("dog.toml");
-        let mut service = Service::again(folder, radio, "", &["--duration", "1"]);
-        service.ended();
-        service.child = Command::new(env!("CARGO_BIN_EXE_voile"))
-            .args(["run", "--config"])
-            .arg(config)
-            .env("RUNTIME_DIRECTORY", service.folder.path().join("run"))
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        service
-    };
-    assert_eq!(service.ended().code(), Some(2));
-    let mut said = String::new();
-    service.child.stderr.take().unwrap().read_to_string(&mut said).unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let dog = folder.path().join("dog");
+    fs::write(&dog, b"").unwrap();
+    let text = format!("[camera]\nsource = \"scene:1\"\n[interlock]\nwatchdog = \"{}\"\n", dog.display());
+    let (code, said) = refused(folder.path(), &text);
+    assert_eq!(code, Some(2));
     assert!(said.contains("dog") && said.contains("watchdog"), "{said}");
     assert_eq!(response(Fault::WatchdogFailed), Response::Trip);
 }
@@ -330,7 +322,6 @@ fn watchdog_failed() {
 #[test]
 fn what_cannot_start_is_one_line_and_its_exit_code() {
     let folder = tempfile::tempdir().unwrap();
-    let config = folder.path().join("voile.toml");
     for (text, code, named) in [
         ("[camera]\nsource = \"/dev/video77\"", 3, "/dev/video77"),
         ("[camera]\nsource = \"clip:/nowhere.y4m\"", 3, "/nowhere.y4m"),
@@ -340,23 +331,9 @@ fn what_cannot_start_is_one_line_and_its_exit_code() {
         ("[link]\nurl = \"rtp://ground:1\"", 2, "link.url"),
         ("[interlock]\nheartbeat = \"gpiochip77:3\"\n[camera]\nsource = \"scene:1\"", 2, "gpiochip77"),
     ] {
-        let state = folder.path().join("state");
-        let text = if text.contains("[interlock]") {
-            text.replace("[interlock]", &format!("[interlock]\nstate = \"{}\"", state.display()))
-        } else {
-            format!("{text}\n[interlock]\nstate = \"{}\"", state.display())
-        };
-        fs::write(&config, &text).unwrap();
-        let output = Command::new(env!("CARGO_BIN_EXE_voile"))
-            .args(["run", "--config"])
-            .arg(&config)
-            .env("RUNTIME_DIRECTORY", folder.path().join("run"))
-            .env_remove("RUST_LOG")
-            .output()
-            .unwrap();
-        let said = String::from_utf8(output.stderr).unwrap();
+        let (code_given, said) = refused(folder.path(), text);
         let lines: Vec<_> = said.lines().filter(|line| line.starts_with("voile: ")).collect();
-        assert_eq!((output.status.code(), lines.len()), (Some(code), 1), "{text}: {said}");
+        assert_eq!((code_given, lines.len()), (Some(code), 1), "{text}: {said}");
         assert!(lines[0].contains(named), "{said}");
     }
 }

@@ -5,6 +5,7 @@
 
 /// Something went wrong in flight. Carries no payload: the pipeline knows which frame it concerns.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[repr(u8)]
 pub enum Fault {
     /// The driver marked the raw frame as incomplete.
     #[error("torn frame")]
@@ -81,7 +82,7 @@ pub enum Fault {
 }
 
 impl Fault {
-    /// Every fault, for tables and tests. Its place here is a fault's number on the seam: add at the end.
+    /// Every fault, in the order of [`Fault::number`]. That is told on the seam, too: add at the end.
     pub const ALL: [Self; 24] = [
         Self::FrameTorn,
         Self::FrameRepeated,
@@ -108,4 +109,21 @@ impl Fault {
         Self::WatchdogFailed,
         Self::Latched,
     ];
+
+    /// Its place in [`Fault::ALL`].
+    pub const fn number(self) -> u8 {
+        self as u8
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_number_is_a_place() {
+        for (place, fault) in Fault::ALL.into_iter().enumerate() {
+            assert_eq!(usize::from(fault.number()), place);
+        }
+    }
 }

@@ -1,7 +1,6 @@
 //! `voile replay`: one recorded clip through the pipeline of the service, scored and reported.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -12,7 +11,7 @@ use clap::{Args, ValueEnum};
 use sha2::{Digest, Sha256};
 
 use voile::base::clock::RealClock;
-use voile::base::{NoTelemetry, Size, Telemetry};
+use voile::base::{NoTelemetry, Size, Telemetry, hex};
 use voile::camera::{self, Camera, Clip, FlightLog, Mode, Stills};
 use voile::config::Config;
 use voile::detect::Detector;
@@ -418,11 +417,7 @@ fn clip_sha256(clip: &Path) -> Option<String> {
     } else {
         return None;
     }
-    Some(hash.finalize().iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    }))
+    Some(hex(&hash.finalize()))
 }
 
 fn add_file(hash: &mut Sha256, path: &Path) -> Option<()> {

@@ -1,6 +1,5 @@
 //! The network's file: read, checked against its hash and its promised shape, given to the engine that runs it.
 
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -10,7 +9,7 @@ use super::input::Picture;
 use super::int8::{Kernel, Program, Runner, Unsupported};
 use super::real::{RealNetwork, RealRun};
 use crate::base::geometry::SCORE_CELL;
-use crate::base::{Fault, Grid, Size};
+use crate::base::{Fault, Grid, Size, hex};
 
 /// The network that is built in, and the hash it must have.
 const BUILT_IN: (&[u8], &str) =
@@ -119,11 +118,7 @@ impl Network {
     }
 
     fn parse(path: PathBuf, bytes: &[u8], expected: &str) -> Result<Self, DetectError> {
-        let mut sha256 = String::with_capacity(64);
-        for byte in Sha256::digest(bytes) {
-            // Writing to a string cannot fail.
-            let _ = write!(sha256, "{byte:02x}");
-        }
+        let sha256 = hex(&Sha256::digest(bytes));
         let expected = expected.split_whitespace().next().unwrap_or("nothing").to_ascii_lowercase();
         if sha256 != expected {
             return Err(DetectError::Hash { path, found: sha256, expected });

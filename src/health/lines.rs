@@ -30,9 +30,10 @@ pub const fn priority(level: Level) -> &'static str {
 /// Whether standard error is the journal, given the environment's `JOURNAL_STREAM` (`device:inode`). Only then is a
 /// priority understood; a service whose output was redirected inherits the variable all the same.
 pub fn to_journal(stream: Option<&OsStr>) -> bool {
+    let Some(stream) = stream else { return false };
     let Ok(error) = io::stderr().as_fd().try_clone_to_owned() else { return false };
     let Ok(here) = std::fs::File::from(error).metadata() else { return false };
-    stream.and_then(OsStr::to_str) == Some(format!("{}:{}", here.dev(), here.ino()).as_str())
+    stream.to_str() == Some(format!("{}:{}", here.dev(), here.ino()).as_str())
 }
 
 /// Writes one record as one line: with its priority to the journal, with its level elsewhere. For `env_logger`'s
@@ -99,8 +100,7 @@ impl Default for Lines {
 impl Lines {
     /// The line to log about `fault` in the frame of number `sequence`, if it is time for one.
     pub fn line(&mut self, fault: Fault, sequence: u64, now: Micros) -> Option<Line> {
-        let index = Fault::ALL.iter().position(|known| *known == fault)?;
-        let (last, left_out) = &mut self.last[index];
+        let (last, left_out) = &mut self.last[usize::from(fault.number())];
         if last.is_some_and(|then| then <= now && now.since(then) < AGAIN) {
             *left_out += 1;
             return None;

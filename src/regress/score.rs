@@ -208,10 +208,7 @@ impl Ledger {
         let truth = self.settings.truth.as_ref().map(|truth| truth.at(if stills { 0 } else { sequence }));
         let score = self.tally.add(mask, size, truth, captured, slate.is_some());
         if let Some(cause) = slate {
-            let place = Fault::ALL.iter().position(|&fault| fault == cause);
-            if let Some(frames) = place.and_then(|place| self.slates.get_mut(place)) {
-                *frames += 1;
-            }
+            self.slates[usize::from(cause.number())] += 1;
         }
         self.sent.push(sequence);
         let full_range = self.settings.full_range;

@@ -173,7 +173,7 @@ pub fn encode(report: &Report<'_>, out: &mut Vec<u8>) -> u8 {
             for number in [health.sequence, health.captured.0, health.born.0] {
                 out.extend(number.to_le_bytes());
             }
-            out.push(health.slate.map_or(0, |fault| place(fault).saturating_add(1)));
+            out.push(health.slate.map_or(0, |fault| fault.number().saturating_add(1)));
             out.extend(positive(health.clear_fraction).to_le_bytes());
             out.extend(health.objects.to_le_bytes());
             out.extend(micros(health.evidence_age).to_le_bytes());
@@ -192,7 +192,7 @@ pub fn encode(report: &Report<'_>, out: &mut Vec<u8>) -> u8 {
             UNIT
         }
         Report::Fault(fault) => {
-            out.push(place(*fault));
+            out.push(fault.number());
             FAULT
         }
         Report::End(tally) => {
@@ -201,11 +201,6 @@ pub fn encode(report: &Report<'_>, out: &mut Vec<u8>) -> u8 {
             END
         }
     }
-}
-
-fn place(fault: Fault) -> u8 {
-    let place = Fault::ALL.iter().position(|&known| known == fault);
-    place.and_then(|place| u8::try_from(place).ok()).unwrap_or(u8::MAX)
 }
 
 fn narrow(side: usize) -> u32 {

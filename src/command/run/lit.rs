@@ -8,10 +8,10 @@ use std::time::SystemTime;
 
 use clap::Args;
 
-use voile::base::{Clock, Fault};
+use voile::base::{Clock, Fault, Micros, hex};
 use voile::config::Config;
 use voile::encode;
-use voile::health::Build;
+use voile::health::{Build, Snapshot};
 use voile::interlock::pins::{Line, Place};
 use voile::interlock::{Heartbeat, Led, Watchdog};
 use voile::link::{Link, Stream};
@@ -71,11 +71,10 @@ impl Lit {
             Ok(opened) => opened,
             Err(fault) => return Ok(ended(Some(fault))),
         };
-        let mut link =
-            Link::open(config.link.clone(), stream(&hello, &config)).map_err(|error| Failure::new(USAGE, error))?;
+        let stream = stream(&hello, config.encode.bitrate_kbps);
+        let mut link = Link::open(config.link, stream).map_err(|error| Failure::new(USAGE, error))?;
         link.wall(clock.now(), SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
-        let interval = stream(&hello, &config).interval;
-        let heartbeat = match heartbeat.map(|line| Heartbeat::new(line, interval)).transpose() {
+        let heartbeat = match heartbeat.map(|line| Heartbeat::new(line, stream.interval)).transpose() {
             Ok(heartbeat) => heartbeat,
             Err(fault) => return Ok(ended(Some(fault))),
         };
@@ -85,13 +84,18 @@ impl Lit {
             model_sha256: hex(&hello.model),
             sandbox_lit: level.to_string(),
         };
-        let deaths = [self.deaths.first(), self.deaths.get(1)].map(|deaths| deaths.copied().unwrap_or(0));
+        let deaths = |side: usize| self.deaths.get(side).copied().unwrap_or(0);
+        let snapshot = Snapshot {
+            restarts_dark: deaths(0),
+            restarts_lit: deaths(1),
+            encoder: match hello.codec {
+                Codec::H264 => "openh264",
+                Codec::Av1 => "rav1e",
+            },
+            ..Snapshot::starting(build)
+        };
         let requests = RequestWriter::new(requests);
-        let mut radio = Radio::new(&clock, link, requests, heartbeat, devices, &stop, build, deaths);
-        radio.encoder(match hello.codec {
-            Codec::H264 => "openh264",
-            Codec::Av1 => "rav1e",
-        });
+        let mut radio = Radio::new(&clock, link, requests, heartbeat, devices, &stop, snapshot);
         let mut slates = [0; Fault::ALL.len()];
         let end = pipeline::lit_half(&mut hearing, &mut radio, &clock, &mut slates);
         radio.finish(end);
@@ -113,21 +117,12 @@ fn line(place: Option<&str>) -> Result<Option<Line>, Failure> {
     place.map(request).transpose().map_err(|error| Failure::new(USAGE, error))
 }
 
-fn stream(hello: &Hello, config: &Config) -> Stream {
+fn stream(hello: &Hello, bitrate_kbps: u32) -> Stream {
     let codec = match hello.codec {
         Codec::Av1 => encode::Codec::Av1,
         Codec::H264 => encode::Codec::H264,
     };
     let (frames, seconds) = (u64::from(hello.rate.0.max(1)), u64::from(hello.rate.1));
-    let interval = voile::base::Micros(seconds * 1_000_000 / frames);
-    Stream { codec, bitrate_kbps: config.encode.bitrate_kbps, interval }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::new(), |mut hex, byte| {
-        // Writing to a string cannot fail.
-        let _ = write!(hex, "{byte:02x}");
-        hex
-    })
+    let interval = Micros(seconds * 1_000_000 / frames);
+    Stream { codec, bitrate_kbps, interval }
 }

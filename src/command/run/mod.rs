@@ -81,8 +81,11 @@ impl Run {
             })?;
         }
         let ended = self.start(&config, file, &runtime);
-        // Ended, not crashed: the next start is one from rest.
-        let _ = fs::remove_file(runtime.join("started"));
+        if std::env::var_os("INVOCATION_ID").is_none() {
+            // Ended, not crashed: the next start is one from rest. systemd removes the folder itself, but not when it
+            // starts the service again at once, which an operator in flight could ask for.
+            let _ = fs::remove_file(runtime.join("started"));
+        }
         ended
     }
 
@@ -208,13 +211,40 @@ impl Flight {
             |error: std::io::Error| Failure::new(INTERNAL, format_args!("the sides cannot be started: {error}"));
         let (reports, say) = pipe().map_err(failed)?;
         let (requests, ask) = pipe().map_err(failed)?;
-        let mut dark = self.side(Side::Dark, restarts);
-        let mut sides = Sides { dark: dark.stdin(requests).stdout(say).spawn().map_err(failed)?, lit: None };
-        let mut lit = self.side(Side::Lit, restarts);
-        sides.lit = Some(lit.stdin(reports).stdout(ask).spawn().map_err(failed)?);
-        // The supervisor's own copies of the pipes end here, or no side would see the other's end.
-        drop((dark, lit));
-        sides.watch(self).map_err(failed)
+        // The supervisor's own copies of the pipes end with each command, or no side would see the other's end.
+        let dark = self.side(Side::Dark, restarts).stdin(requests).stdout(say).spawn().map(Running).map_err(failed)?;
+        let lit = self.side(Side::Lit, restarts).stdin(reports).stdout(ask).spawn().map(Running).map_err(failed)?;
+        self.watch(dark, lit).map_err(failed)
+    }
+
+    /// Waits for the end of both sides, and brings it about where it is time.
+    fn watch(&self, mut dark: Running, mut lit: Running) -> std::io::Result<End> {
+        let (mut asked, mut first) = (None, None);
+        loop {
+            let (dark_end, lit_end) = (dark.0.try_wait()?, lit.0.try_wait()?);
+            let now = self.clock.now();
+            if let (Some(dark_end), Some(lit_end)) = (dark_end, lit_end) {
+                let first = first.map_or(Side::Dark, |(side, _)| side);
+                return Ok(judged(first, dark_end, lit_end, asked.is_some()));
+            }
+            if first.is_none() && (dark_end.is_some() || lit_end.is_some()) {
+                first = Some((if dark_end.is_some() { Side::Dark } else { Side::Lit }, now));
+            }
+            if asked.is_none() && self.stopping() {
+                asked = Some(now);
+                signal(&lit.0, Signal::TERM);
+            }
+            let late = asked.is_some_and(|asked| now.since(asked) > STOPPING);
+            if late {
+                log::warn!("the sides took longer than {} ms to end: they were killed", STOPPING.0 / 1000);
+            }
+            if late || first.is_some_and(|(_, ended)| now.since(ended) > PARTING) {
+                dark.end();
+                lit.end();
+            } else {
+                std::thread::sleep(LOOK);
+            }
+        }
     }
 
     fn side(&self, side: Side, restarts: [u64; 2]) -> Command {
@@ -239,61 +269,20 @@ impl Flight {
     }
 }
 
-/// Two running sides; ended when dropped.
-struct Sides {
-    dark: Child,
-    lit: Option<Child>,
-}
+/// A running side; ended when dropped.
+struct Running(Child);
 
-impl Sides {
-    fn watch(mut self, flight: &Flight) -> std::io::Result<End> {
-        let Some(mut lit) = self.lit.take() else { return Ok(End::Refused(INTERNAL)) };
-        let (mut asked, mut first) = (None, None);
-        loop {
-            let (dark_end, lit_end) = (self.dark.try_wait()?, lit.try_wait()?);
-            if asked.is_none() && flight.stopping() {
-                asked = Some(flight.clock.now());
-                signal(&lit, Signal::TERM);
-            }
-            if let (Some(dark_end), Some(lit_end)) = (dark_end, lit_end) {
-                let first = first.unwrap_or(Side::Dark);
-                return Ok(judged(first, dark_end, lit_end, asked.is_some()));
-            }
-            if first.is_none() && (dark_end.is_some() || lit_end.is_some()) {
-                first = Some(if dark_end.is_some() { Side::Dark } else { Side::Lit });
-                let (mut ends, deadline) = (false, flight.clock.now().plus(PARTING));
-                while !ends && flight.clock.now() < deadline {
-                    std::thread::sleep(LOOK);
-                    ends = self.dark.try_wait()?.is_some() && lit.try_wait()?.is_some();
-                }
-                if !ends {
-                    self.end(&mut lit);
-                }
-                continue;
-            }
-            if asked.is_some_and(|asked| flight.clock.now().since(asked) > STOPPING) {
-                log::warn!("the sides took longer than {} ms to end: they were killed", STOPPING.0 / 1000);
-                self.end(&mut lit);
-            }
-            std::thread::sleep(LOOK);
-        }
-    }
-
-    fn end(&mut self, lit: &mut Child) {
-        for child in [&mut self.dark, lit] {
-            // One that has ended already cannot be killed, which is well.
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+impl Running {
+    fn end(&mut self) {
+        // One that has ended already cannot be killed, which is well.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
     }
 }
 
-impl Drop for Sides {
+impl Drop for Running {
     fn drop(&mut self) {
-        for child in [Some(&mut self.dark), self.lit.as_mut()].into_iter().flatten() {
-            let _ = child.kill();
-            let _ = child.wait();
-        }
+        self.end();
     }
 }
 

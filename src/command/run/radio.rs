@@ -11,7 +11,7 @@ use voile::base::clock::RealClock;
 use voile::base::{Clock, Fault, Micros};
 use voile::encode::AccessUnit;
 use voile::health::lines::Lines;
-use voile::health::{Build, HealthFile, Metrics, Service, Snapshot, State};
+use voile::health::{HealthFile, Metrics, Service, Snapshot, State};
 use voile::interlock::led::Shown;
 use voile::interlock::pins::Line;
 use voile::interlock::{Heartbeat, Interlock, Led, Permit, Progress, Watchdog};
@@ -76,12 +76,13 @@ pub struct Radio<'a> {
     /// Access units whose last packet has left.
     sent: u64,
     shown: Shown,
+    /// The state that systemd shows.
+    told: Option<State>,
     ready: bool,
 }
 
 impl<'a> Radio<'a> {
-    /// An outlet that has sent nothing. `deaths` are those of the dark and of the lit side so far.
-    #[expect(clippy::too_many_arguments, reason = "one call site; a struct would only rename them")]
+    /// An outlet that has sent nothing; `snapshot` is what health says of it until then.
     pub fn new(
         clock: &'a RealClock,
         link: Link,
@@ -89,11 +90,8 @@ impl<'a> Radio<'a> {
         heartbeat: Option<Heartbeat<Line>>,
         devices: Devices,
         stop: &'a AtomicBool,
-        build: Build,
-        deaths: [u64; 2],
+        snapshot: Snapshot,
     ) -> Self {
-        let mut snapshot = Snapshot::starting(build);
-        [snapshot.restarts_dark, snapshot.restarts_lit] = deaths;
         let progress = Progress::new(BOUND, devices.feed_every);
         Self {
             clock,
@@ -108,13 +106,9 @@ impl<'a> Radio<'a> {
             lines: Lines::default(),
             sent: 0,
             shown: Shown::Starting,
+            told: None,
             ready: false,
         }
-    }
-
-    /// Names the encoder for health.
-    pub const fn encoder(&mut self, name: &'static str) {
-        self.snapshot.encoder = name;
     }
 
     /// The end: the line is at rest, the watchdog is told if this is as it should be, and health says what happened.
@@ -209,7 +203,9 @@ impl<'a> Radio<'a> {
         if let Some(metrics) = &mut self.devices.metrics {
             metrics.offer(&self.snapshot, now);
         }
-        self.devices.service.status(self.snapshot.state.word());
+        if self.told != Some(self.snapshot.state) && self.devices.service.status(self.snapshot.state.word()) {
+            self.told = Some(self.snapshot.state);
+        }
     }
 }
 
@@ -224,9 +220,7 @@ impl Outlet for Radio<'_> {
             mask::State::Slate(_) => (State::Slate, Shown::Slate),
         };
         if let mask::State::Slate(fault) = health.account.state {
-            if let Some(index) = Fault::ALL.iter().position(|&known| known == fault) {
-                snapshot.slates.0[index] += 1;
-            }
+            snapshot.slates.0[usize::from(fault.number())] += 1;
             if let Some(line) = self.lines.line(fault, health.sequence, now) {
                 log::warn!("{line}");
             }

@@ -51,9 +51,8 @@ pub fn runtime() -> PathBuf {
 }
 
 /// The exit code that says which fault tripped the interlock.
-pub fn code_of(fault: Fault) -> u8 {
-    let number = Fault::ALL.iter().position(|&known| known == fault).and_then(|number| u8::try_from(number).ok());
-    number.map_or(INTERNAL, |number| TRIP + number)
+pub const fn code_of(fault: Fault) -> u8 {
+    TRIP + fault.number()
 }
 
 /// The fault that an exit code stands for.
