@@ -75,9 +75,11 @@ fn scored(clip: &Path, truth: &Path, every: u64, settings: &mask::Settings) -> S
         camera: Box::new(Tap::new(camera, sources.clone())),
         detector: &mut detector,
         telemetry: Box::new(NoTelemetry),
+        canary: None,
         every,
         mask: Mask::new(settings, mode.shape.size),
         encoder: Box::new(Witness::new(None, sources, governed, scorer.clone())),
+        private: &|_| {},
     };
     let (clock, stop) = (RealClock::start(), AtomicBool::new(false));
     let outcome = pipeline::run(dark, &mut Nowhere, Pace { clock: &clock, realtime: false, stop: &stop });

@@ -5,6 +5,7 @@
 //! that decide coverage are the policy; its SHA-256 goes into every result.
 
 mod service;
+mod understood;
 
 use std::fmt::{Display, Write as _};
 use std::ops::RangeInclusive;
@@ -21,7 +22,7 @@ use crate::interlock;
 use crate::link;
 use crate::mask::{self, Bounds, Paint, density};
 use crate::track;
-use service::{SANDBOX_MIN, WrittenCamera, WrittenInterlock, WrittenLink};
+use service::{CANARY_EVERY, SANDBOX_MIN, WrittenCamera, WrittenInterlock, WrittenLink};
 
 /// Largest configuration file that is read, in bytes.
 const FILE_MAX: u64 = 1 << 20;
@@ -98,6 +99,8 @@ pub struct Config {
     pub interlock: interlock::Settings,
     /// What each side must have given up at the least: [`crate::sandbox::Settings::minimum`].
     pub sandbox_min: u8,
+    /// Between two flights of the canary.
+    pub canary_every: Micros,
 }
 
 impl Default for Config {
@@ -111,6 +114,7 @@ impl Default for Config {
             link: link::Settings::default(),
             interlock: interlock::Settings::default(),
             sandbox_min: SANDBOX_MIN,
+            canary_every: CANARY_EVERY,
         }
     }
 }
@@ -229,7 +233,7 @@ impl Config {
 
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let written: Written = toml::from_str(text).map_err(|error| syntax(path, text, &error))?;
-        let (interlock, sandbox_min) = written.interlock.meant(path)?;
+        let (interlock, sandbox_min, canary_every) = written.interlock.meant(path)?;
         let on_link = written.encode.codec.map_or(Codec::H264, WrittenCodec::meant);
         Ok(Self {
             camera: written.camera.meant(path)?,
@@ -240,6 +244,7 @@ impl Config {
             link: written.link.meant(path)?,
             interlock,
             sandbox_min,
+            canary_every,
         })
     }
 

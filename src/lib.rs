@@ -30,6 +30,7 @@
 //! - **policy**: the settings that decide coverage; its hash is in every result.
 //! - **access unit**: one coded picture; **group**: a key frame and what follows until the next.
 //! - **side**: one of the two processes; **seam**: what joins the halves, and the only thing they share.
+//! - **canary**: a stored picture whose people must never come out clear.
 //! - **latch**: a trip on disk, which outlives the power; **heartbeat**: spent permits as edges on a line.
 //! - **fault**: what went wrong; **response**: slate or trip; **permit**: leave to send one access unit.
 //! - **truth**: what is really in a clip; **figure**: a measured number; **floor**: what it must reach.

@@ -15,12 +15,14 @@
 //! Without a clock to race, a replay does what a detector would that takes no time: which passes a frame waits for
 //! depends on capture times alone, so that the output is the same on every machine.
 
+mod canary;
 mod lookahead;
 mod queue;
 pub mod split;
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
@@ -29,10 +31,11 @@ use heapless::Deque;
 use crate::base::{Clock, Fault, FramePool, Micros, Telemetry};
 use crate::camera::{Camera, CameraError, Mode};
 use crate::detect::{Detector, Evidence, Look, Looks};
-use crate::encode::{AccessUnit, Encoder};
-use crate::interlock::{Interlock, Permit, Response};
+use crate::encode::{AccessUnit, Backend, Encoder};
+use crate::interlock::{Interlock, Permit, Response, heartbeat};
 use crate::mask::{Account, Mask, State};
 use crate::track::Follower;
+pub use canary::Canary;
 pub use lookahead::{Arrival, Departure, Lookahead};
 use queue::{Queue, Received, Receiver, Refused, Sender};
 
@@ -59,12 +62,16 @@ pub struct Dark<'a> {
     pub telemetry: Box<dyn Telemetry + 'a>,
     /// Prepared for the camera's size.
     pub detector: &'a mut Detector,
+    /// Asks now and then whether the network still sees; a replay goes without.
+    pub canary: Option<Canary>,
     /// A pass over one frame in so many; see [`crate::detect::Settings::every`].
     pub every: u64,
     /// Made for the camera's size.
     pub mask: Mask,
     /// Opened for the camera's size.
     pub encoder: Box<dyn Encoder + 'a>,
+    /// Given each buffer that will hold raw pixels, once, before the first frame: to be kept out of swap and dumps.
+    pub private: &'a (dyn Fn(&mut [u8]) + Sync),
 }
 
 /// What the lit half hands things to.
@@ -80,6 +87,22 @@ pub trait Outlet {
     /// # Errors
     /// As [`Outlet::send`].
     fn note(&mut self, health: Health) -> Result<(), Fault>;
+
+    /// The camera has nothing yet, and the dark half lives.
+    ///
+    /// # Errors
+    /// What a missing sign of life would be.
+    fn pause(&mut self, _permit: Permit) -> Result<(), Fault> {
+        Ok(())
+    }
+
+    /// All has come: sends what is still under way, in short time; `interlock` gives permits.
+    ///
+    /// # Errors
+    /// As [`Outlet::send`].
+    fn drain(&mut self, _interlock: &Interlock) -> Result<(), Fault> {
+        Ok(())
+    }
 
     /// Goes on with what takes its time, before each look at the seam; `interlock` gives permits. When to come back at
     /// the latest, if anything waits.
@@ -125,6 +148,8 @@ pub struct Health {
     pub redact: Micros,
     /// Time in the encoder.
     pub encode: Micros,
+    /// Who encoded it.
+    pub backend: Backend,
 }
 
 /// How the stream moves.
@@ -177,6 +202,8 @@ pub enum Crossing {
     Unit(AccessUnit),
     /// Something that concerns the stream, not one frame.
     Fault(Fault),
+    /// The camera has nothing yet, and the dark half lives.
+    Pause,
     /// The dark half has sent all it had.
     End,
 }
@@ -185,6 +212,9 @@ pub enum Crossing {
 pub trait Outward: Send {
     /// Lets `crossing` through; whether there is still somebody to take it. Waits for room.
     fn cross(&mut self, crossing: Crossing) -> bool;
+
+    /// Lets [`Crossing::Pause`] through if there is room at once. Halves in one process die together and need no word.
+    fn pause(&mut self) {}
 }
 
 /// The lit half's end of the seam.
@@ -228,6 +258,8 @@ enum Event {
         awaited: bool,
     },
     Pass(Pass),
+    /// Something that ends the stream.
+    Fault(Fault),
 }
 
 /// A finished pass.
@@ -263,6 +295,30 @@ pub fn run(dark: Dark<'_>, outlet: &mut dyn Outlet, pace: Pace<'_>) -> Outcome {
     outcome
 }
 
+/// The dark half's end of the seam, as its threads share it.
+struct Seam<S>(Mutex<Option<S>>);
+
+impl<S: Outward> Seam<S> {
+    /// As [`Outward::cross`]; after the end, nobody is there.
+    fn cross(&self, crossing: Crossing) -> bool {
+        let mut seam = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        seam.as_mut().is_some_and(|seam| seam.cross(crossing))
+    }
+
+    /// As [`Outward::pause`]; whoever is at the seam just now is a sign of life, too.
+    fn pause(&self) {
+        if let Ok(mut seam) = self.0.try_lock()
+            && let Some(seam) = seam.as_mut()
+        {
+            seam.pause();
+        }
+    }
+
+    fn close(&self) {
+        drop(self.0.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+}
+
 /// How a dark half ended.
 #[derive(Debug, Default)]
 pub struct DarkEnd {
@@ -278,7 +334,7 @@ pub struct DarkEnd {
 
 /// The dark half: raw frames end here. Ends with the camera, when it is told to stop, or when the seam is closed.
 pub fn dark_half(dark: Dark<'_>, seam: impl Outward, pace: Pace<'_>) -> DarkEnd {
-    let Dark { camera, telemetry, detector, every, mask, encoder } = dark;
+    let Dark { camera, telemetry, detector, canary, every, mask, encoder, private } = dark;
     let mode = camera.mode();
     let alive = frames_alive(mode, mask.lookahead());
     let mut source = Source {
@@ -289,23 +345,26 @@ pub fn dark_half(dark: Dark<'_>, seam: impl Outward, pace: Pace<'_>) -> DarkEnd 
         telemetry,
         every: every.max(1),
     };
+    source.pool.each_idle(private);
+    source.looks.each_idle(private);
     let limit = Lookahead::frames(mode.rate, mask.lookahead());
     let lookahead = Lookahead::new(mask, limit);
     let counts = Counts::default();
     let halted = AtomicBool::new(false);
     let (looks, events) = (Queue::new(1), Queue::new(EVENTS));
+    let door = Seam(Mutex::new(Some(seam)));
     let mut end = DarkEnd::default();
     thread::scope(|scope| {
-        let (counts, halted) = (&counts, &halted);
+        let (counts, halted, door) = (&counts, &halted, &door);
         let (look_sender, look_receiver) = looks.ends();
         let (event_sender, event_receiver) = events.ends();
         let passes = event_sender.clone();
-        let capturing = scope.spawn(move || source.capture(&event_sender, &look_sender, pace, halted, counts));
-        scope.spawn(move || detect(detector, look_receiver, &passes, pace.clock));
-        let redaction = Redaction { lookahead, encoder, seam, units: Vec::with_capacity(SEAM), pace };
-        // On this thread, so that its end is the seam's.
+        let capturing = scope.spawn(move || source.capture(&event_sender, &look_sender, pace, halted, counts, door));
+        scope.spawn(move || detect(detector, canary, look_receiver, &passes, pace.clock));
+        let redaction = Redaction { lookahead, encoder, seam: door, units: Vec::with_capacity(SEAM), pace };
         let redacted = catch_unwind(AssertUnwindSafe(|| redaction.run(event_receiver)));
         halted.store(true, Ordering::Relaxed);
+        door.close();
         let captured = capturing.join();
         end.died = redacted.is_err() || captured.is_err();
         end.camera = captured.ok().and_then(Result::err);
@@ -333,10 +392,12 @@ impl Source<'_> {
         pace: Pace<'_>,
         halted: &AtomicBool,
         counts: &Counts,
+        seam: &Seam<impl Outward>,
     ) -> Result<(), CameraError> {
         // The newest frame that no pass is coming for, and the frames since one came.
         let (mut unseen, mut since) = (None, u64::MAX);
         let mut ended = Ok(());
+        let word = heartbeat::word_every(self.camera.mode().rate.moment(1));
         while !pace.stop.load(Ordering::Relaxed) && !halted.load(Ordering::Relaxed) {
             let frame = match self.camera.next(&self.pool) {
                 Ok(Some(frame)) => frame,
@@ -348,8 +409,14 @@ impl Source<'_> {
             };
             counts.frames.fetch_add(1, Ordering::Relaxed);
             let born = if pace.realtime {
-                pace.clock.sleep_until(frame.captured());
-                frame.captured()
+                let moment = frame.captured();
+                while pace.clock.now() < moment && !pace.stop.load(Ordering::Relaxed) {
+                    pace.clock.sleep_until(word.map_or(moment, |every| moment.min(pace.clock.now().plus(every))));
+                    if word.is_some() && pace.clock.now() < moment {
+                        seam.pause();
+                    }
+                }
+                moment
             } else {
                 pace.clock.now()
             };
@@ -399,9 +466,23 @@ impl Source<'_> {
     }
 }
 
-/// Dark half, second thread: evidence for the newest look. A pass that fails, in whatever way, is one pass less.
-fn detect(detector: &mut Detector, looks: Receiver<'_, Look>, passes: &Sender<'_, Event>, clock: &dyn Clock) {
+/// Dark half, second thread: evidence for the newest look. A pass that fails, in whatever way, is one pass less. The
+/// canary goes before it, so that no evidence comes from a network that was never asked.
+fn detect(
+    detector: &mut Detector,
+    mut canary: Option<Canary>,
+    looks: Receiver<'_, Look>,
+    passes: &Sender<'_, Event>,
+    clock: &dyn Clock,
+) {
     for look in looks {
+        let now = clock.now();
+        let flown = catch_unwind(AssertUnwindSafe(|| canary.as_mut().map_or(Ok(()), |canary| canary.tend(now))));
+        if let Ok(Err(fault)) = flown {
+            // A closed queue means that the stream has ended already.
+            let _ = passes.send(Event::Fault(fault));
+            return;
+        }
         let start = clock.now();
         // Nothing of a pass that broke off is used: each begins by filling every buffer anew.
         let evidence = catch_unwind(AssertUnwindSafe(|| detector.examine_look(&look)));
@@ -416,10 +497,10 @@ fn detect(detector: &mut Detector, looks: Receiver<'_, Look>, passes: &Sender<'_
 }
 
 /// Dark half, third thread: raw frames end here.
-struct Redaction<'a, S: Outward> {
+struct Redaction<'a, 'd, S: Outward> {
     lookahead: Lookahead,
     encoder: Box<dyn Encoder + 'a>,
-    seam: S,
+    seam: &'d Seam<S>,
     units: Vec<AccessUnit>,
     pace: Pace<'a>,
 }
@@ -427,7 +508,7 @@ struct Redaction<'a, S: Outward> {
 /// Frames that came while the one before them waits for its pass; as many as a frame pool may hold.
 const PENDING: usize = 64;
 
-impl<S: Outward> Redaction<'_, S> {
+impl<S: Outward> Redaction<'_, '_, S> {
     fn run(self, events: Receiver<'_, Event>) {
         let Self { mut lookahead, encoder, seam, units, pace } = self;
         let mut door = Door { encoder, seam, units, clock: pace.clock, mark: Micros(0), open: true };
@@ -451,6 +532,10 @@ impl<S: Outward> Redaction<'_, S> {
                         lookahead.arrive(arrival, &mut leave);
                     }
                     lookahead.examined(sequence, evidence, took);
+                }
+                Received::Item(Event::Fault(fault)) => {
+                    door.fault(fault);
+                    break;
                 }
                 Received::Nothing => {}
                 Received::Closed => {
@@ -476,9 +561,9 @@ impl<S: Outward> Redaction<'_, S> {
 }
 
 /// Where redacted frames go: through the encoder to the seam.
-struct Door<'a, S: Outward> {
+struct Door<'a, 'd, S: Outward> {
     encoder: Box<dyn Encoder + 'a>,
-    seam: S,
+    seam: &'d Seam<S>,
     units: Vec<AccessUnit>,
     clock: &'a dyn Clock,
     /// When the last frame was done with, or the last event came: the start of the next frame's redaction.
@@ -486,7 +571,7 @@ struct Door<'a, S: Outward> {
     open: bool,
 }
 
-impl<S: Outward> Door<'_, S> {
+impl<S: Outward> Door<'_, '_, S> {
     fn leave(&mut self, departure: Departure) {
         let Departure { frame, born, follow, detect } = departure;
         if !self.open {
@@ -496,15 +581,23 @@ impl<S: Outward> Door<'_, S> {
         let middle = self.clock.now();
         let submitted = self.encoder.submit(frame, &mut self.units);
         let end = self.clock.now();
+        let backend = self.encoder.backend();
         let (wait, redact, encode) = (self.mark.since(born), middle.since(self.mark), end.since(middle));
         self.mark = end;
-        let health = Health { sequence, captured, born, account, follow, detect, wait, redact, encode };
-        self.open = self.seam.cross(Crossing::Health(health)) && hand_over(&mut self.units, submitted, &mut self.seam);
+        let health = Health { sequence, captured, born, account, follow, detect, wait, redact, encode, backend };
+        self.open = self.seam.cross(Crossing::Health(health)) && hand_over(&mut self.units, submitted, self.seam);
+    }
+
+    /// Says what ends the stream; the frames that wait do not leave.
+    fn fault(&mut self, fault: Fault) {
+        self.open = false;
+        // A closed seam means that the lit half has ended already.
+        let _ = self.seam.cross(Crossing::Fault(fault));
     }
 
     fn close(mut self) {
         let finished = if self.open { self.encoder.finish(&mut self.units) } else { return };
-        if hand_over(&mut self.units, finished, &mut self.seam) {
+        if hand_over(&mut self.units, finished, self.seam) {
             // A closed seam means that the lit half has ended already.
             let _ = self.seam.cross(Crossing::End);
         }
@@ -512,7 +605,7 @@ impl<S: Outward> Door<'_, S> {
 }
 
 /// Sends finished access units and a fault of the encoder through the seam; whether to go on.
-fn hand_over(units: &mut Vec<AccessUnit>, result: Result<(), Fault>, seam: &mut impl Outward) -> bool {
+fn hand_over(units: &mut Vec<AccessUnit>, result: Result<(), Fault>, seam: &Seam<impl Outward>) -> bool {
     for unit in units.drain(..) {
         if !seam.cross(Crossing::Unit(unit)) {
             return false;
@@ -557,8 +650,12 @@ pub fn lit_half(
                 },
                 Heard::Crossing(Crossing::End) => {
                     ended = true;
-                    Ok(())
+                    outlet.drain(&interlock)
                 }
+                Heard::Crossing(Crossing::Pause) => match interlock.permit(clock.now()) {
+                    Some(permit) => outlet.pause(permit),
+                    None => break,
+                },
                 Heard::Nothing => Ok(()),
                 Heard::Crossing(Crossing::Fault(fault)) => Err(fault),
                 Heard::Fault(fault) => {

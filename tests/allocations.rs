@@ -135,9 +135,11 @@ fn allocations(encoder: Box<dyn Encoder>, extra: bool) -> BTreeMap<String, usize
         camera: Box::new(Recorded { camera: Spot::frames(80), from: 40, to: 70 }),
         detector: &mut detector,
         telemetry: Box::new(NoTelemetry),
+        canary: None,
         every: 1,
         mask: Mask::new(&mask::Settings::default(), SIZE),
         encoder,
+        private: &|_| {},
     };
     if extra {
         RECORDING.store(true, Ordering::Relaxed);

@@ -11,15 +11,15 @@ use rustix::process::{Pid, Signal, kill_process};
 use voile::base::clock::RealClock;
 use voile::base::{Clock, Micros, Size};
 use voile::seam::{
-    Codec, Health, Hello, Inflow, Outflow, Report, ReportReader, ReportWriter, Request, RequestReader, RequestWriter,
-    SeamError, Side, Tally, Unit,
+    Backend, Codec, Health, Hello, Inflow, Outflow, Report, ReportReader, ReportWriter, Request, RequestReader,
+    RequestWriter, SeamError, Side, Tally, Unit,
 };
 
 const SOON: Micros = Micros::from_ms(50);
 /// No step waits so long unless it has failed.
 const NEVER: Micros = Micros::from_ms(60_000);
 const HELLO: Hello =
-    Hello { size: Size::new(1280, 720), rate: (30, 1), codec: Codec::Av1, policy: [1; 32], model: [2; 32] };
+    Hello { size: Size::new(1280, 720), rate: (30, 1), codec: Codec::Av1, level: 2, policy: [1; 32], model: [2; 32] };
 
 type Test = fn(&RealClock);
 
@@ -61,6 +61,7 @@ fn health(sequence: u64) -> Health {
         wait: none,
         redact: none,
         encode: none,
+        backend: Backend::Rav1e,
     }
 }
 

@@ -79,11 +79,14 @@ pub enum Fault {
     /// A trip from an earlier run has not been reset.
     #[error("tripped before")]
     Latched,
+    /// The people and the vehicle of the canary, or one of them, came out to be seen.
+    #[error("canary came out clear")]
+    CanaryClear,
 }
 
 impl Fault {
     /// Every fault, in the order of [`Fault::number`]. That is told on the seam, too: add at the end.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::FrameTorn,
         Self::FrameRepeated,
         Self::FrameShape,
@@ -108,6 +111,7 @@ impl Fault {
         Self::HeartbeatFailed,
         Self::WatchdogFailed,
         Self::Latched,
+        Self::CanaryClear,
     ];
 
     /// Its place in [`Fault::ALL`].

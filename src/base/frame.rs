@@ -292,6 +292,11 @@ impl FramePool {
         self.shape
     }
 
+    /// Hands each buffer that is not in use to `see`: before the first frame, all of them.
+    pub fn each_idle(&self, see: impl FnMut(&mut [u8])) {
+        self.home.idle().iter_mut().map(|memory| &mut **memory).for_each(see);
+    }
+
     /// A wiped frame, or `None` while all are in use.
     pub fn try_take(&self, sequence: u64, captured: Micros) -> Option<RawFrame> {
         let memory = self.home.idle().pop()?;
@@ -328,7 +333,11 @@ mod tests {
             let (mut luma, _) = frame.planes_mut();
             luma.row(4)[6] = 200;
             assert!(pool.try_take(1, Micros(0)).is_none(), "one frame only");
+            pool.each_idle(|_| panic!("it is in use"));
             drop(frame);
+            let mut seen = 0;
+            pool.each_idle(|memory| seen += memory.len());
+            assert_eq!(seen, pool.shape().bytes());
             let frame = pool.take(1, Micros(9));
             assert!(frame.pixels.bytes().iter().all(|&byte| byte == 0));
             assert_eq!(frame.sequence(), 1);

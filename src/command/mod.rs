@@ -2,6 +2,7 @@
 //!
 //! Progress and complaints go to standard error, results to standard output.
 
+mod doctor;
 mod model;
 mod outlet;
 mod progress;
@@ -21,6 +22,8 @@ use clap::Subcommand;
 pub enum Command {
     /// The service: camera to radio.
     Run(run::Run),
+    /// The pre-flight: a line for each part of what a flight needs, and the mend.
+    Doctor(doctor::Doctor),
     /// The dark side of the service.
     #[command(hide = true)]
     Dark(run::Dark),
@@ -40,6 +43,7 @@ impl Command {
     pub fn run(self) -> Result<ExitCode, Failure> {
         match self {
             Self::Run(run) => run.run(),
+            Self::Doctor(doctor) => doctor.run(),
             Self::Dark(dark) => dark.run(),
             Self::Lit(lit) => lit.run(),
             Self::Replay(replay) => replay.run(),

@@ -134,9 +134,11 @@ fn scores(seed: u64, detector: &mut Detector) -> Result<Figures, Failure> {
         camera: Box::new(Tap::new(Box::new(camera), sources.clone())),
         detector,
         telemetry: Box::new(NoTelemetry),
+        canary: None,
         every: 1,
         mask: Mask::new(&settings, SIZE),
         encoder: Box::new(Witness::new(None, sources, governed, scorer.clone())),
+        private: &|_| {},
     };
     let (clock, stop) = (voile::base::clock::RealClock::start(), AtomicBool::new(false));
     let outcome = pipeline::run(dark, &mut Nowhere, Pace { clock: &clock, realtime: false, stop: &stop });

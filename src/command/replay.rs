@@ -203,9 +203,11 @@ impl Replay {
             camera: Box::new(Tap::new(camera, sources.clone())),
             telemetry: recorded(telemetry),
             detector: &mut detector,
+            canary: None,
             every: config.detect.every,
             mask: Mask::new(&config.mask, size),
             encoder: Box::new(Witness::new(encoder, sources, governed, scorer.clone())),
+            private: &|_| {},
         };
         let outcome = pipeline::run(dark, &mut outlet, Pace { clock: &clock, realtime: self.realtime, stop });
         let (log, groups, failure) = outlet.finish();
@@ -291,9 +293,11 @@ impl Replay {
                 camera: Box::new(Tap::new(Box::new(camera), sources.clone())),
                 telemetry: Box::new(NoTelemetry),
                 detector: &mut detector,
+                canary: None,
                 every: 1,
                 mask: Mask::new(&still_settings, shape.size),
                 encoder: Box::new(Witness::new(None, sources, governed, scorer.clone())),
+                private: &|_| {},
             };
             let outcome = pipeline::run(dark, &mut outlet, Pace { clock: &clock, realtime: false, stop });
             let (smallest, largest) = sizes.get_or_insert((shape.size, shape.size));

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 use super::{ConfigError, check};
-use crate::base::Size;
+use crate::base::{Micros, Size};
 use crate::camera::{self, Source};
 use crate::interlock::{self, pins};
 use crate::link::{self, Preset};
@@ -18,6 +18,11 @@ const SIDE: RangeInclusive<usize> = 64..=4096;
 const FPS: RangeInclusive<u32> = 1..=120;
 /// What each side must have given up at the least, unless the file says otherwise: Landlock is there.
 pub(super) const SANDBOX_MIN: u8 = 2;
+
+/// Seconds between two flights of the canary.
+const CANARY_EVERY_S: RangeInclusive<u64> = 1..=60;
+/// The same, unless the file says otherwise.
+pub(super) const CANARY_EVERY: Micros = Micros::from_ms(10_000);
 
 #[derive(Deserialize, Default)]
 #[serde(deny_unknown_fields, default)]
@@ -86,10 +91,11 @@ pub(super) struct WrittenInterlock {
     watchdog_s: Option<u32>,
     state: Option<PathBuf>,
     sandbox_min: Option<u8>,
+    canary_every_s: Option<u64>,
 }
 
 impl WrittenInterlock {
-    pub fn meant(self, path: &Path) -> Result<(interlock::Settings, u8), ConfigError> {
+    pub fn meant(self, path: &Path) -> Result<(interlock::Settings, u8, Micros), ConfigError> {
         let safe = interlock::Settings::default();
         for line in [&self.heartbeat, &self.led, &self.cover].into_iter().flatten() {
             pins::Place::read(line)
@@ -108,7 +114,10 @@ impl WrittenInterlock {
             watchdog_s: watchdog_s.unwrap_or(safe.watchdog_s),
             state: self.state.unwrap_or(safe.state),
         };
-        Ok((settings, least.unwrap_or(SANDBOX_MIN)))
+        let often = "more often takes passes from the frames, less often lets a blind detector go unnoticed for longer";
+        let every = check(path, "[interlock] canary_every_s", self.canary_every_s, CANARY_EVERY_S, often)?;
+        let canary_every = every.map_or(CANARY_EVERY, |seconds| Micros::from_ms(1000 * seconds));
+        Ok((settings, least.unwrap_or(SANDBOX_MIN), canary_every))
     }
 }
 
@@ -126,12 +135,14 @@ mod tests {
         let config = parse(
             "[camera]\nsource = \"scene:7\"\nwidth = 640\nheight = 480\nfps = 25\n[link]\nurl = \"rtp://10.0.0.2:5600\"\n\
              mtu = 1200\nsdp = \"/run/voile/v.sdp\"\n[interlock]\nheartbeat = \"gpiochip0:17\"\nled = \"STATUS:low\"\n\
-             watchdog = \"/dev/watchdog\"\nstate = \"/srv/voile\"\nsandbox_min = 3\n[encode]\ncodec = \"av1\"\n",
+             watchdog = \"/dev/watchdog\"\nstate = \"/srv/voile\"\nsandbox_min = 3\n\
+             canary_every_s = 5\n[encode]\ncodec = \"av1\"\n",
         )
         .expect("valid");
         assert_eq!((config.camera.source, config.camera.fps), (Source::Scene(7), 25));
         assert_eq!((config.link.mtu, config.link.destination.port()), (1200, 5600));
         assert_eq!((config.interlock.watchdog_s, config.sandbox_min), (15, 3));
+        assert_eq!(config.canary_every, Micros::from_ms(5_000));
         assert_eq!(config.on_link, crate::encode::Codec::Av1);
         let empty = parse("").expect("valid");
         assert_eq!((empty.on_link, empty.encode.codec), (crate::encode::Codec::H264, crate::encode::Codec::Av1));
@@ -151,6 +162,7 @@ mod tests {
             ("[interlock]\nheartbeat = \"17\"", "17"),
             ("[interlock]\nwatchdog_s = 1", "5 to 60"),
             ("[interlock]\nsandbox_min = 0", "1 to 4"),
+            ("[interlock]\ncanary_every_s = 61", "1 to 60"),
         ] {
             let line = parse(text).expect_err(text);
             assert!(line.starts_with("v.toml") && line.contains(named) && !line.contains('\n'), "{line}");

@@ -23,6 +23,11 @@ impl Looks {
         Self(FramePool::new(shape, count))
     }
 
+    /// As [`FramePool::each_idle`].
+    pub fn each_idle(&self, see: impl FnMut(&mut [u8])) {
+        self.0.each_idle(see);
+    }
+
     /// A look at `frame`; waits until there is memory for one. `None` for a frame of another shape.
     pub fn at(&self, frame: &RawFrame) -> Option<Look> {
         if frame.shape() != self.0.shape() {

@@ -66,7 +66,7 @@ pub struct Detector {
     passes: usize,
     threads: usize,
     /// Started with the first preparation: a process that gives up its rights has no threads before.
-    workers: Option<rayon::ThreadPool>,
+    workers: Option<Arc<rayon::ThreadPool>>,
     prepared: Option<Prepared>,
     evidence: Arc<EvidencePool>,
 }
@@ -107,6 +107,19 @@ impl Detector {
         self.network.runs_on()
     }
 
+    /// Another detector on the same network and the same threads, for frames of another size.
+    #[must_use]
+    pub fn twin(&self) -> Self {
+        Self {
+            network: self.network.clone(),
+            passes: self.passes,
+            threads: self.threads,
+            workers: self.workers.clone(),
+            prepared: None,
+            evidence: Arc::default(),
+        }
+    }
+
     /// Makes ready for frames of `size`, so that the first frame takes no longer than the next.
     ///
     /// # Errors
@@ -120,7 +133,7 @@ impl Detector {
                 .num_threads(self.threads)
                 .thread_name(|index| format!("detect {index}"))
                 .build();
-            self.workers = Some(workers.map_err(|error| DetectError::Threads(error.to_string()))?);
+            self.workers = Some(Arc::new(workers.map_err(|error| DetectError::Threads(error.to_string()))?));
         }
         let mut pictures = Vec::with_capacity(self.passes);
         let mut tiles = Vec::new();

@@ -78,7 +78,8 @@ pub enum DetectError {
     Threads(String),
 }
 
-/// A checked network.
+/// A checked network. A clone shares its weights.
+#[derive(Clone)]
 pub struct Network {
     engine: Engine,
     sha256: String,
@@ -87,6 +88,7 @@ pub struct Network {
 }
 
 /// What runs it.
+#[derive(Clone)]
 enum Engine {
     /// Whole numbers, by our own kernels.
     Int8(Arc<Program>),

@@ -13,6 +13,7 @@ use crate::base::{Fault, Grid, Size};
 type Plan = Arc<TypedRunnableModel>;
 
 /// A network, and the plans compiled from it so far.
+#[derive(Clone)]
 pub struct RealNetwork {
     path: PathBuf,
     model: InferenceModel,
@@ -38,8 +39,11 @@ impl RealNetwork {
             }
         }
         let mut network = Self { path, model, plans: Vec::new() };
-        // Compiling for the smallest tile proves that the network has a detector's shape before any frame comes.
-        network.run_for(Size::new(64, 32))?;
+        // Compiling for the smallest tile proves that the network has a detector's shape before any frame comes. Running
+        // it has tract look at the processor now: a process that has given up its rights may not ask any more.
+        let mut smallest = network.run_for(Size::new(64, 32))?;
+        let run = smallest.run(|planes| planes.fill(0.0), |_| Ok(()));
+        run.map_err(|fault| DetectError::Unusable { path: network.path.clone(), reason: fault.to_string() })?;
         network.plans.clear();
         Ok(network)
     }

@@ -20,7 +20,7 @@ use rayon::{ThreadPool, ThreadPoolBuilder};
 
 use super::picture::{self, Picture};
 use super::rate::{AV1, Abilities, Rate, Verdict};
-use super::{AccessUnit, Codec, EncodeError, Encoder, Settings};
+use super::{AccessUnit, Backend, Codec, EncodeError, Encoder, Settings};
 use crate::base::{Chroma, Fault, Micros, Size};
 use crate::mask::RedactedFrame;
 
@@ -262,6 +262,10 @@ fn failed(status: EncoderStatus) -> Fault {
 impl Encoder for Av1 {
     fn submit(&mut self, frame: RedactedFrame, out: &mut Vec<AccessUnit>) -> Result<(), Fault> {
         self.encode(&Picture::of(&frame), out)
+    }
+
+    fn backend(&self) -> Backend {
+        Backend::Rav1e
     }
 
     fn finish(&mut self, out: &mut Vec<AccessUnit>) -> Result<(), Fault> {

@@ -15,7 +15,7 @@ use openh264::{OpenH264API, Timestamp};
 
 use super::picture::{self, Picture};
 use super::rate::{self, Abilities, Rate, Verdict};
-use super::{AccessUnit, Codec, EncodeError, Encoder, Settings};
+use super::{AccessUnit, Backend, Codec, EncodeError, Encoder, Settings};
 use crate::base::{Chroma, Fault, Micros, Plane, Size};
 use crate::mask::RedactedFrame;
 
@@ -203,6 +203,10 @@ impl YUVSource for Source<'_> {
 impl Encoder for H264 {
     fn submit(&mut self, frame: RedactedFrame, out: &mut Vec<AccessUnit>) -> Result<(), Fault> {
         self.encode(&Picture::of(&frame), out)
+    }
+
+    fn backend(&self) -> Backend {
+        Backend::Openh264
     }
 
     fn finish(&mut self, _out: &mut Vec<AccessUnit>) -> Result<(), Fault> {

@@ -65,6 +65,11 @@ pub trait Encoder: Send {
     /// As [`Encoder::submit`].
     fn finish(&mut self, out: &mut Vec<AccessUnit>) -> Result<(), Fault>;
 
+    /// Who does the work; it may change in flight.
+    fn backend(&self) -> Backend {
+        Backend::Auto
+    }
+
     /// Makes the next unit a key frame, for a receiver that has lost the stream. Where nothing is received, nothing
     /// happens.
     fn key_frame(&mut self) {}

@@ -97,6 +97,8 @@ pub struct Build {
     pub policy_sha256: String,
     /// SHA-256 of the model, in hexadecimal.
     pub model_sha256: String,
+    /// What the dark side gave up, as a figure from 1 to 4.
+    pub sandbox_dark: u8,
     /// What the lit side gave up, as a level.
     pub sandbox_lit: String,
 }
@@ -222,7 +224,7 @@ mod tests {
         // Counts, figures of whole frames, hashes. A new one must say nothing about who is in the picture, and where.
         let expected = "state starting trip/tripped before uptime_ms frames dropped slates/torn frame units bytes \
             evidence_age_ms clear_share px_per_m latency_ms restarts_dark restarts_lit encoder none build version \
-            policy_sha256 model_sha256 sandbox_lit";
+            policy_sha256 model_sha256 sandbox_dark sandbox_lit";
         let expected = expected.replace("tripped before", "tripped~before").replace("torn frame", "torn~frame");
         let expected: Vec<_> = expected.split([' ', '/']).map(|key| key.replace('~', " ")).collect();
         assert_eq!(keys, expected);

@@ -134,6 +134,17 @@ impl Latch {
         Ok((latch, found))
     }
 
+    /// Looks without touching: whether a trip is latched in `folder`, with its record where that can be read. Tries whether
+    /// the folder can hold one.
+    ///
+    /// # Errors
+    /// As [`Latch::open`].
+    pub fn look(folder: &Path) -> Result<Option<Option<Record>>, InterlockError> {
+        probe(folder).map_err(|error| refused(folder, &error))?;
+        let tripped = folder.join(TRIPPED);
+        Ok(there(&tripped).then(|| read(&tripped)))
+    }
+
     /// Whether anything may leave in this run: not after a trip, in this run or latched from before.
     pub const fn tripped(&self) -> bool {
         self.tripped

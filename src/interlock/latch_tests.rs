@@ -25,6 +25,19 @@ fn names(folder: &tempfile::TempDir) -> Vec<String> {
 }
 
 #[test]
+fn a_look_changes_nothing() {
+    let folder = folder();
+    assert_eq!(Latch::look(folder.path()).expect("it can hold one"), None);
+    open(&folder, Start::FromRest).0.trip(record()).expect("latched");
+    fs::write(folder.path().join(RESET), b"").expect("a reset");
+    assert_eq!(Latch::look(folder.path()).expect("it can hold one"), Some(Some(record())));
+    assert_eq!(names(&folder), [RESET, TRIPPED]);
+    fs::write(folder.path().join(TRIPPED), b"{").expect("cut short");
+    assert_eq!(Latch::look(folder.path()).expect("it can hold one"), Some(None));
+    assert!(Latch::look(&folder.path().join("nowhere")).is_err());
+}
+
+#[test]
 fn a_trip_is_found_again_and_the_first_stays() {
     let folder = folder();
     let (mut latch, found) = open(&folder, Start::FromRest);

@@ -83,7 +83,7 @@ pub enum Response {
 /// The table. Every fault that concerns one frame's pixels or evidence covers that frame; what breaks the way from
 /// the paint to the receiver stops it. A side that died sends nothing by
 /// itself: it costs frames until it is back, and only its repetition trips. What keeps the promise when the program does
-/// not (heartbeat, watchdog) trips when it fails.
+/// not (heartbeat, watchdog) trips when it fails, and so does a detector that no longer sees what it must (canary).
 pub const fn response(fault: Fault) -> Response {
     match fault {
         Fault::FrameTorn
@@ -109,7 +109,8 @@ pub const fn response(fault: Fault) -> Response {
         | Fault::DiedTooOften
         | Fault::HeartbeatFailed
         | Fault::WatchdogFailed
-        | Fault::Latched => Response::Trip,
+        | Fault::Latched
+        | Fault::CanaryClear => Response::Trip,
     }
 }
 

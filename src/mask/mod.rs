@@ -9,6 +9,7 @@
 //! The mask is told of every frame when it comes ([`Mask::follow`]) and of every pass when it is done
 //! ([`Mask::examined`]); frames are redacted later, in their order, once a later pass is in or time is up.
 
+pub mod canary;
 mod caption;
 mod clearance;
 pub mod density;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::{Crossing, DarkEnd, Health, Heard, Inward, Outward};
 use crate::base::{Clock, Fault, Micros};
-use crate::encode::AccessUnit;
+use crate::encode::{AccessUnit, Backend};
 use crate::mask::{Account, State};
 use crate::seam::{self, Hello, LONGEST, Report, ReportReader, ReportWriter, SeamError, Tally};
 
@@ -63,6 +63,7 @@ impl Outward for &mut Reports<'_> {
                 self.say(&Report::Unit(seam::Unit { sequence, captured, group, key, data: &data }))
             }
             Crossing::Fault(fault) => self.say(&Report::Fault(fault)),
+            Crossing::Pause => self.say(&Report::Pause),
             // Said by `end`, with the counts.
             Crossing::End => Ok(()),
         };
@@ -70,6 +71,11 @@ impl Outward for &mut Reports<'_> {
             log::error!("{error}");
         }
         said.is_ok()
+    }
+
+    fn pause(&mut self) {
+        // Where there is no room, what fills it is life enough; a pipe that is dead is found by the next frame.
+        let _ = self.writer.send(&Report::Pause, self.clock, self.clock.now());
     }
 }
 
@@ -93,6 +99,12 @@ fn told(health: &Health, shift: Micros) -> seam::Health {
         wait: health.wait.min(LONGEST),
         redact: health.redact.min(LONGEST),
         encode: health.encode.min(LONGEST),
+        backend: match health.backend {
+            Backend::Auto => seam::Backend::Untold,
+            Backend::Rav1e => seam::Backend::Rav1e,
+            Backend::Openh264 => seam::Backend::Openh264,
+            Backend::M2m => seam::Backend::M2m,
+        },
     }
 }
 
@@ -131,6 +143,7 @@ impl Inward for Hearing<'_> {
                 Heard::Crossing(Crossing::Unit(AccessUnit { sequence, captured, group, key, data: data.to_vec() }))
             }
             Ok(Some(Report::Fault(fault))) => Heard::Crossing(Crossing::Fault(fault)),
+            Ok(Some(Report::Pause)) => Heard::Crossing(Crossing::Pause),
             Ok(Some(Report::End(_))) => Heard::Crossing(Crossing::End),
             // The reader lets only the first message be one.
             Ok(Some(Report::Hello(_))) => Heard::Fault(Fault::SeamGarbled),
@@ -163,5 +176,11 @@ fn heard(health: &seam::Health) -> Health {
         wait: health.wait,
         redact: health.redact,
         encode: health.encode,
+        backend: match health.backend {
+            seam::Backend::Untold => Backend::Auto,
+            seam::Backend::Rav1e => Backend::Rav1e,
+            seam::Backend::Openh264 => Backend::Openh264,
+            seam::Backend::M2m => Backend::M2m,
+        },
     }
 }

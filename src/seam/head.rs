@@ -12,7 +12,7 @@ use super::error::Wrong;
 use super::message::Side;
 
 /// The form of the seam that this file and its neighbours speak. Raise it with any change of a byte.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 /// Bytes of the opening.
 pub const OPENING: usize = 8;
 /// Bytes of a head.
@@ -99,7 +99,7 @@ mod tests {
         let bytes = head.bytes();
         assert_eq!(bytes[..CHECKED], [0x22, 9, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 0x26, 0x39, 0xf4, 0xcb]);
         assert_eq!(Head::read(&bytes), Ok(head));
-        assert_eq!(opening(Side::Dark), *b"voiled\x01\x00");
+        assert_eq!(opening(Side::Dark), *b"voiled\x02\x00");
         assert_eq!(version(Side::Lit, b"voilel\x02\x01"), Ok(258));
         assert_eq!(version(Side::Lit, b"voiled\x01\x00"), Err(5));
         assert_eq!(version(Side::Lit, b"VOILEL\x01\x00"), Err(0));

@@ -15,6 +15,8 @@ pub const LONGEST: Micros = Micros(u32::MAX as u64);
 pub const UNIT_MAX: usize = 4 << 20;
 /// The finest ground a health report may tell, in px/m: the weakest cap that any policy may set, and one for rounding.
 pub const PX_PER_M_MAX: f32 = 81.0;
+/// Figures that a side can reach in giving up its rights.
+pub const LEVELS: std::ops::RangeInclusive<u8> = 1..=4;
 /// Lowest bitrate that can be asked for, in kb/s; the range is that of `encode.bitrate_kbps`.
 pub const KBPS_MIN: u32 = 32;
 /// Highest bitrate that can be asked for, in kb/s.
@@ -47,6 +49,24 @@ pub enum Codec {
     H264,
 }
 
+/// Who encoded a frame.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Backend {
+    /// Nobody that is told.
+    Untold,
+    /// rav1e, in software.
+    Rav1e,
+    /// openh264, in software.
+    Openh264,
+    /// A hardware encoder.
+    M2m,
+}
+
+impl Backend {
+    /// All, in the order of their numbers.
+    pub const ALL: [Self; 4] = [Self::Untold, Self::Rav1e, Self::Openh264, Self::M2m];
+}
+
 /// What the dark side says of its stream before anything else; it holds until the end.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Hello {
@@ -56,6 +76,8 @@ pub struct Hello {
     pub rate: (u32, u32),
     /// Coding format of every unit.
     pub codec: Codec,
+    /// What the dark side gave up, as a figure in [`LEVELS`].
+    pub level: u8,
     /// SHA-256 of the policy.
     pub policy: [u8; 32],
     /// SHA-256 of the model.
@@ -92,6 +114,8 @@ pub struct Health {
     pub redact: Micros,
     /// Time in the encoder, up to [`LONGEST`].
     pub encode: Micros,
+    /// Who encoded it; a hardware encoder that fails hands over to another in flight.
+    pub backend: Backend,
 }
 
 /// One coded picture, as the reader's buffer or the encoder holds it.
@@ -129,6 +153,8 @@ pub enum Report<'a> {
     Unit(Unit<'a>),
     /// Something that concerns the stream, not one frame.
     Fault(Fault),
+    /// The camera has nothing yet, and the dark side lives.
+    Pause,
     /// The dark side has sent all it had, every frame with its unit. Nothing comes after.
     End(Tally),
 }

@@ -18,7 +18,7 @@
 //! help either, for the liar has the key.
 //!
 //! What it cannot promise: a dark side that is taken over can put what it likes into a unit's coded bytes. The seam
-//! makes sure that nothing else from there can hold a picture: a health report is 61 bytes of numbers in ranges.
+//! makes sure that nothing else from there can hold a picture: a health report is 62 bytes of numbers in ranges.
 
 mod bytes;
 mod direction;
@@ -36,8 +36,8 @@ pub use direction::Direction;
 pub use error::{Misread, SeamError, Wrong};
 pub use head::VERSION;
 pub use message::{
-    AREA_MAX, Codec, Health, Hello, KBPS_MAX, KBPS_MIN, LARGEST, LONGEST, PX_PER_M_MAX, Report, Request, Side, Tally,
-    UNIT_MAX, Unit,
+    AREA_MAX, Backend, Codec, Health, Hello, KBPS_MAX, KBPS_MIN, LARGEST, LEVELS, LONGEST, PX_PER_M_MAX, Report,
+    Request, Side, Tally, UNIT_MAX, Unit,
 };
 pub use order::{FromDark, WAITING};
 pub use pipe::{Inflow, Outflow, PIPE_BYTES};

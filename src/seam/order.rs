@@ -1,7 +1,7 @@
 //! The rules between the reports of one stream, and the way they come.
 //!
 //! ```text
-//! hello, then health and units and faults, then the end
+//! hello, then health and units and faults and pauses, then the end
 //! ```
 //!
 //! Frames are reported in the order in which they were redacted; units come in the same order, one for each, at most
@@ -101,7 +101,7 @@ impl Direction for FromDark {
             (Report::End(tally), _) if tally.frames < self.reported.saturating_add(tally.dropped) => {
                 Err(Wrong::Tally { frames: tally.frames, dropped: tally.dropped, reported: self.reported })
             }
-            (Report::Hello(_) | Report::Health(_) | Report::Fault(_) | Report::End(_), _) => Ok(()),
+            (Report::Hello(_) | Report::Health(_) | Report::Fault(_) | Report::Pause | Report::End(_), _) => Ok(()),
         }
     }
 
@@ -118,7 +118,7 @@ impl Direction for FromDark {
                 self.waiting.pop_front();
                 self.group = Some(unit.group);
             }
-            Report::Fault(_) => {}
+            Report::Fault(_) | Report::Pause => {}
             Report::End(_) => self.over = true,
         }
     }

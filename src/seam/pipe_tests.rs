@@ -58,7 +58,7 @@ fn two_threads_talk_both_ways() {
                     }
                 }
                 Report::End(tally) => break tally,
-                Report::Hello(_) | Report::Health(_) | Report::Fault(_) => {}
+                Report::Hello(_) | Report::Health(_) | Report::Fault(_) | Report::Pause => {}
             }
         };
         let (frames, asked) = dark.join().expect("no panic").expect("an honest side");

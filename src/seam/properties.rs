@@ -16,11 +16,12 @@ fn fault() -> impl Strategy<Value = Fault> {
 
 fn hello() -> impl Strategy<Value = Hello> {
     let bytes = any::<[u8; 32]>;
-    (1..=8192_usize, 1..=4320_usize, 1..=240_u32, any::<bool>(), bytes(), bytes()).prop_map(
-        |(width, height, frames, av1, policy, model)| Hello {
+    (1..=8192_usize, 1..=4320_usize, 1..=240_u32, any::<bool>(), LEVELS, bytes(), bytes()).prop_map(
+        |(width, height, frames, av1, level, policy, model)| Hello {
             size: Size::new(width, height),
             rate: (frames, 1),
             codec: if av1 { Codec::Av1 } else { Codec::H264 },
+            level,
             policy,
             model,
         },
@@ -33,29 +34,32 @@ fn health() -> impl Strategy<Value = Health> {
     let time = || (0..=LONGEST.0).prop_map(Micros);
     let share = || 0.0..=1.0_f32;
     (
-        (moment(), moment(), proptest::option::of(fault())),
+        (moment(), moment(), proptest::option::of(fault()), 0..Backend::ALL.len()),
         (share(), share(), time()),
         [time(), time(), time()],
         time(),
         time(),
     )
-        .prop_map(|((captured, born, slate), (clear, density, age), [follow, detect, wait], redact, encode)| {
-            Health {
-                sequence: 0,
-                captured,
-                born,
-                slate,
-                clear_fraction: if slate.is_some() { 0.0 } else { clear },
-                objects: u32::from(slate.is_some()),
-                evidence_age: age,
-                px_per_m: if slate.is_some() { 0.0 } else { density * PX_PER_M_MAX },
-                follow,
-                detect,
-                wait,
-                redact,
-                encode,
-            }
-        })
+        .prop_map(
+            |((captured, born, slate, backend), (clear, density, age), [follow, detect, wait], redact, encode)| {
+                Health {
+                    sequence: 0,
+                    captured,
+                    born,
+                    slate,
+                    clear_fraction: if slate.is_some() { 0.0 } else { clear },
+                    objects: u32::from(slate.is_some()),
+                    evidence_age: age,
+                    px_per_m: if slate.is_some() { 0.0 } else { density * PX_PER_M_MAX },
+                    follow,
+                    detect,
+                    wait,
+                    redact,
+                    encode,
+                    backend: Backend::ALL[backend],
+                }
+            },
+        )
 }
 
 /// One step of a stream: a frame's report with its unit so many frames later, or a fault.
@@ -63,12 +67,13 @@ fn health() -> impl Strategy<Value = Health> {
 enum Step {
     Frame { health: Health, gap: u64, key: bool, data: Vec<u8>, units: usize },
     Fault(Fault),
+    Pause,
 }
 
 fn step() -> impl Strategy<Value = Step> {
     let frame = (health(), 1..1000_u64, any::<bool>(), vec(any::<u8>(), 1..200), 0..3_usize)
         .prop_map(|(health, gap, key, data, units)| Step::Frame { health, gap, key, data, units });
-    prop_oneof![4 => frame, 1 => fault().prop_map(Step::Fault)]
+    prop_oneof![4 => frame, 1 => fault().prop_map(Step::Fault), 1 => Just(Step::Pause)]
 }
 
 /// Reports that keep every rule; `coded` holds what the units show.
@@ -97,6 +102,7 @@ fn lawful<'a>(hello: Hello, steps: &'a [Step]) -> Vec<Report<'a>> {
                 reports.extend(release(*units, &mut waiting));
             }
             Step::Fault(fault) => reports.push(Report::Fault(*fault)),
+            Step::Pause => reports.push(Report::Pause),
         }
     }
     reports.extend(release(usize::MAX, &mut waiting));

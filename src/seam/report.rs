@@ -1,12 +1,13 @@
 //! The form of what the dark side says: a body for each report, and back.
 //!
 //! ```text
-//! 0x11 hello   width u32  height u32  frames u32  seconds u32  codec u8  policy 32  model 32
+//! 0x11 hello   width u32  height u32  frames u32  seconds u32  codec u8  level u8  policy 32  model 32
 //! 0x12 health  sequence u64  captured u64  born u64  state u8  clear f32  objects u32  age u32  density f32
-//!              follow u32  detect u32  wait u32  redact u32  encode u32
+//!              follow u32  detect u32  wait u32  redact u32  encode u32  backend u8
 //! 0x13 unit    sequence u64  captured u64  group u64  key u8  coded bytes
 //! 0x14 fault   fault u8
 //! 0x15 end     frames u64  dropped u64
+//! 0x16 pause
 //! ```
 //!
 //! Moments and durations are microseconds. A fault goes by its place in [`Fault::ALL`]; the state is 0 for a redacted
@@ -18,16 +19,19 @@ use crate::base::{Fault, Micros, Size};
 use super::bytes::Take;
 use super::direction::fits;
 use super::error::{Misread, Wrong};
-use super::message::{AREA_MAX, Codec, Health, Hello, LONGEST, PX_PER_M_MAX, Report, Tally, UNIT_MAX, Unit};
+use super::message::{
+    AREA_MAX, Backend, Codec, Health, Hello, LEVELS, LONGEST, PX_PER_M_MAX, Report, Tally, UNIT_MAX, Unit,
+};
 
 pub const HELLO: u8 = 0x11;
 pub const HEALTH: u8 = 0x12;
 pub const UNIT: u8 = 0x13;
 pub const FAULT: u8 = 0x14;
 pub const END: u8 = 0x15;
+pub const PAUSE: u8 = 0x16;
 
-const HELLO_BYTES: usize = 81;
-const HEALTH_BYTES: usize = 61;
+const HELLO_BYTES: usize = 82;
+const HEALTH_BYTES: usize = 62;
 /// Bytes of a unit before the coded ones.
 const UNIT_HEAD: usize = 25;
 const END_BYTES: usize = 16;
@@ -48,6 +52,7 @@ pub const fn name(kind: u8) -> Result<&'static str, Wrong> {
         UNIT => Ok("access unit"),
         FAULT => Ok("fault"),
         END => Ok("end"),
+        PAUSE => Ok("pause"),
         _ => Err(Wrong::Kind(kind)),
     }
 }
@@ -60,6 +65,7 @@ pub fn length(kind: u8, length: usize) -> Result<(), Wrong> {
         UNIT => (UNIT_HEAD + 1, BODY_MAX),
         FAULT => (1, 1),
         END => (END_BYTES, END_BYTES),
+        PAUSE => (0, 0),
         _ => return Err(Wrong::Kind(kind)),
     };
     fits(name(kind)?, length, low, high)
@@ -75,6 +81,7 @@ pub fn decode(kind: u8, body: &[u8]) -> Result<Report<'_>, Misread> {
         HEALTH => Report::Health(health(&mut take)?),
         UNIT => return unit(&mut take).map(Report::Unit),
         FAULT => Report::Fault(fault(&mut take)?),
+        PAUSE => Report::Pause,
         _ => Report::End(Tally { frames: take.number("frames")?, dropped: take.number("dropped frames")? }),
     };
     take.done().map(|()| report)
@@ -97,7 +104,8 @@ fn hello(take: &mut Take<'_>) -> Result<Hello, Misread> {
         _ => Codec::H264,
     };
     let size = Size::new(width, height);
-    Ok(Hello { size, rate: (frames, seconds), codec, policy: take.array()?, model: take.array()? })
+    let level = take.byte("level", LEVELS)?;
+    Ok(Hello { size, rate: (frames, seconds), codec, level, policy: take.array()?, model: take.array()? })
 }
 
 fn side(take: &mut Take<'_>, field: &'static str) -> Result<usize, Misread> {
@@ -121,7 +129,13 @@ fn health(take: &mut Take<'_>) -> Result<Health, Misread> {
         wait: duration(take, "waiting time")?,
         redact: duration(take, "redaction time")?,
         encode: duration(take, "encoder's time")?,
+        backend: backend(take)?,
     })
+}
+
+fn backend(take: &mut Take<'_>) -> Result<Backend, Misread> {
+    let number = take.byte("backend", 0..=3)?;
+    Backend::ALL.get(usize::from(number)).copied().ok_or_else(|| take.wrong(Wrong::Unfit("backend")))
 }
 
 fn state(take: &mut Take<'_>) -> Result<Option<Fault>, Misread> {
@@ -165,6 +179,7 @@ pub fn encode(report: &Report<'_>, out: &mut Vec<u8>) -> u8 {
                 Codec::Av1 => 0,
                 Codec::H264 => 1,
             });
+            out.push(hello.level);
             out.extend(hello.policy);
             out.extend(hello.model);
             HELLO
@@ -181,6 +196,7 @@ pub fn encode(report: &Report<'_>, out: &mut Vec<u8>) -> u8 {
             for time in [health.follow, health.detect, health.wait, health.redact, health.encode] {
                 out.extend(micros(time).to_le_bytes());
             }
+            out.push(health.backend as u8);
             HEALTH
         }
         Report::Unit(unit) => {
@@ -200,6 +216,7 @@ pub fn encode(report: &Report<'_>, out: &mut Vec<u8>) -> u8 {
             out.extend(tally.dropped.to_le_bytes());
             END
         }
+        Report::Pause => PAUSE,
     }
 }
 
@@ -243,7 +260,16 @@ mod tests {
         assert!(decode(HELLO, &body).is_ok());
         body[16] = 2;
         assert_eq!(wrong(HELLO, &body), Misread { at: 16, wrong: range("codec", 2, 1) });
-        for kind in [0, 0x10, 0x16, 0x21, 0xff] {
+        body[16..18].copy_from_slice(&[1, 5]);
+        let level = Wrong::Range { field: "level", got: 5, low: 1, high: 4 };
+        assert_eq!(wrong(HELLO, &body), Misread { at: 17, wrong: level });
+        let mut body = [0; HEALTH_BYTES];
+        body[HEALTH_BYTES - 1] = 4;
+        assert_eq!(wrong(HEALTH, &body), Misread { at: HEALTH_BYTES - 1, wrong: range("backend", 4, 3) });
+        assert_eq!(decode(PAUSE, b""), Ok(Report::Pause));
+        let none = Wrong::Length { kind: "pause", got: 1, low: 0, high: 0 };
+        assert_eq!(wrong(PAUSE, b"x"), Misread { at: 0, wrong: none });
+        for kind in [0, 0x10, 0x17, 0x21, 0xff] {
             assert_eq!(wrong(kind, b""), Misread { at: 0, wrong: Wrong::Kind(kind) });
         }
     }

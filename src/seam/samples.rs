@@ -6,8 +6,14 @@ use crate::base::clock::SimulatedClock;
 use crate::base::{Fault, Micros, Size};
 
 /// What every sample stream opens with.
-pub const HELLO: Hello =
-    Hello { size: Size::new(64, 33), rate: (30, 1), codec: Codec::H264, policy: [0xaa; 32], model: [0xbb; 32] };
+pub const HELLO: Hello = Hello {
+    size: Size::new(64, 33),
+    rate: (30, 1),
+    codec: Codec::H264,
+    level: 3,
+    policy: [0xaa; 32],
+    model: [0xbb; 32],
+};
 
 /// Unremarkable health of frame `sequence`.
 pub fn health(sequence: u64) -> Health {
@@ -25,6 +31,7 @@ pub fn health(sequence: u64) -> Health {
         wait: Micros(3),
         redact: Micros(4),
         encode: Micros(5),
+        backend: Backend::Openh264,
     }
 }
 
@@ -39,7 +46,7 @@ pub fn unit(sequence: u64, group: u64, key: bool, data: &[u8]) -> Unit<'_> {
 }
 
 /// A stream in letters: `h` hello, `R` health of a redacted frame, `S` of a slate, `K` its unit as a key frame, `P` as
-/// another, `F` a fault, `E` the end. Units follow in the order of the frames.
+/// another, `F` a fault, `-` a pause, `E` the end. Units follow in the order of the frames.
 pub fn stream(letters: &str) -> Vec<Report<'static>> {
     let (mut reported, mut sent, mut groups) = (0, 0, 0);
     let mut reports = Vec::new();
@@ -57,6 +64,7 @@ pub fn stream(letters: &str) -> Vec<Report<'static>> {
                 Report::Unit(unit(sent, groups - 1, letter == 'K', b"coded"))
             }
             'F' => Report::Fault(Fault::EncoderFailed),
+            '-' => Report::Pause,
             'E' => Report::End(Tally { frames: reported + 3, dropped: 3 }),
             other => panic!("no such letter: {other}"),
         });
@@ -110,6 +118,7 @@ pub fn letter(report: &Report<'_>) -> char {
         Report::Unit(unit) if unit.key => 'K',
         Report::Unit(_) => 'P',
         Report::Fault(_) => 'F',
+        Report::Pause => '-',
         Report::End(_) => 'E',
     }
 }

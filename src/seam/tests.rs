@@ -30,7 +30,7 @@ fn with(letters: &str, last: Report<'static>) -> Vec<Report<'static>> {
 
 #[test]
 fn whole_streams_come_through_as_they_were_sent() {
-    for letters in ["hE", "hRKE", "hRRKPE", "hRKRPSPRKE", "hRRRRKPPPFE", "hFFSKE"] {
+    for letters in ["hE", "hRKE", "hRRKPE", "hRKRPSPRKE", "hRRRRKPPPFE", "hFFSKE", "h-RK--RP-E"] {
         let (bytes, refused) = written(&stream(letters));
         assert_eq!(refused, None, "{letters}");
         assert_eq!(read(&bytes), (letters.to_owned(), SeamError::Over { from: Side::Dark }));
@@ -79,6 +79,8 @@ fn messages_out_of_turn_are_refused_on_both_sides() {
         ("R", Wrong::Early("health report")),
         ("F", Wrong::Early("fault")),
         ("E", Wrong::Early("end")),
+        ("-", Wrong::Early("pause")),
+        ("hE-", Wrong::Late),
         ("hh", Wrong::Twice),
         ("hRKh", Wrong::Twice),
         ("hEF", Wrong::Late),
@@ -213,7 +215,7 @@ fn the_largest_unit_fits_and_memory_follows_the_bytes_that_came() {
         match reader.receive(&SimulatedClock::default(), Micros(0)) {
             Ok(Some(Report::Unit(unit))) => units += usize::from(unit.data == coded),
             Ok(_) => {}
-            Err(error) => break assert_eq!(error, SeamError::Broken { from: Side::Dark, offset: 4_194_542 }),
+            Err(error) => break assert_eq!(error, SeamError::Broken { from: Side::Dark, offset: 4_194_544 }),
         }
     }
     assert_eq!(units, 1);
@@ -267,8 +269,8 @@ fn bytes_that_trickle_do_not_stretch_the_wait() {
 #[test]
 fn versions_that_differ_say_so_in_one_line() {
     let mut bytes = written(&stream("hE")).0;
-    bytes[6] = 2;
-    let line = "the dark side speaks version 2 of the seam, this side version 1: start both from one binary";
+    bytes[6] = 3;
+    let line = "the dark side speaks version 3 of the seam, this side version 2: start both from one binary";
     assert_eq!(read(&bytes).1.to_string(), line);
     assert!(read(&bytes).1.garbled());
     let line = "pipe from the dark side, byte 5: this is not how its stream opens: \
@@ -280,13 +282,13 @@ fn versions_that_differ_say_so_in_one_line() {
 fn errors_name_the_byte() {
     let mut bytes = forged(&stream("hR"));
     // Opening, head and body of the hello, head of the report; its state is at byte 24, followed by the fraction.
-    let body = 8 + 21 + 81 + 21;
+    let body = 8 + 21 + 82 + 21;
     bytes[body + 25..body + 29].copy_from_slice(&2.0_f32.to_le_bytes());
     let check = crc32fast::hash(&bytes[body..]);
     bytes[body - 8..body - 4].copy_from_slice(&check.to_le_bytes());
     let check = crc32fast::hash(&bytes[body - 21..body - 4]);
     bytes[body - 4..body].copy_from_slice(&check.to_le_bytes());
-    let line = "pipe from the dark side, byte 156: clear fraction 2, outside 0 to 1: \
+    let line = "pipe from the dark side, byte 157: clear fraction 2, outside 0 to 1: \
                 restart voile on the ground and keep the log";
     assert_eq!(read(&bytes).1.to_string(), line);
 }
@@ -330,7 +332,7 @@ fn a_message_goes_out_whole_or_the_pipe_is_dead() {
     assert_eq!(writer.send(&hello, &clock, Micros(9)), Err(full));
     assert!(full.may_go_on());
     let mut writer = ReportWriter::new(Narrow(109));
-    let torn = SeamError::Torn { from: Side::Dark, number: 0, written: 109, length: 110 };
+    let torn = SeamError::Torn { from: Side::Dark, number: 0, written: 109, length: 111 };
     assert_eq!(writer.send(&hello, &clock, Micros(9)), Err(torn));
     assert_eq!(writer.send(&hello, &clock, Micros(9)), Err(torn), "it stays dead");
     assert_eq!(writer.open(&clock, Micros(9)), Err(torn));

@@ -162,9 +162,11 @@ pub fn play<'o>(reel: &Reel, bench: &mut Bench, oracle: Oracle<'o>, realtime: bo
         camera: Box::new(camera),
         telemetry: Box::new(NoTelemetry),
         detector,
+        canary: None,
         every: reel.plan.every,
         mask: Mask::new(&reel.plan.settings, size),
         encoder: Box::new(Check(&oracle)),
+        private: &|_| {},
     };
     let outcome = pipeline::run(dark, &mut count, Pace { clock, realtime, stop: &AtomicBool::new(false) });
     let mut oracle = oracle.into_inner().unwrap_or_else(PoisonError::into_inner);

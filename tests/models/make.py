@@ -36,6 +36,7 @@ def save(name, channels=3, outputs=2, stride=8, gain=1.0, dark=False):
 
 save("bright")
 save("nan", gain=float("nan"))
+save("blind", gain=0.0)
 save("wrong_input", channels=1)
 save("wrong_output", stride=16)
 save("contrast", dark=True)

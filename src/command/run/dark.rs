@@ -11,12 +11,12 @@ use voile::base::{Clock, Fault, FramePool, NoTelemetry, RawFrame};
 use voile::camera::{self, Camera, CameraError, Mode};
 use voile::config::Config;
 use voile::detect::Detector;
-use voile::encode::{self, AccessUnit, Encoder};
+use voile::encode::{self, AccessUnit, Backend, Encoder};
 use voile::interlock::Cover;
 use voile::interlock::pins::{Line, Place};
 use voile::mask::{Mask, RedactedFrame};
 use voile::pipeline::split::Reports;
-use voile::pipeline::{self, Pace};
+use voile::pipeline::{self, Canary, Pace};
 use voile::sandbox::{self, Side};
 use voile::seam::{self, Hello, LONGEST, Request, RequestReader};
 
@@ -52,6 +52,8 @@ impl Dark {
         let mode = camera.mode();
         let (size, rate) = (mode.shape.size, (mode.rate.frames, mode.rate.seconds));
         detector.prepare(size).map_err(|error| Failure::new(USAGE, error))?;
+        let canary = Canary::new(&detector, &config.mask, config.canary_every);
+        let canary = canary.map_err(|error| Failure::new(USAGE, error))?;
         let coding = encode::Settings { codec: config.on_link, ..config.encode };
         let encoder = encode::open(&coding, size, rate, mode.full_range).map_err(|error| Failure::new(USAGE, error))?;
         let (wishes, stop) = (Arc::new(Wishes::default()), Arc::new(AtomicBool::new(false)));
@@ -65,6 +67,7 @@ impl Dark {
                 encode::Codec::Av1 => seam::Codec::Av1,
                 encode::Codec::H264 => seam::Codec::H264,
             },
+            level: level.figure(),
             policy: bytes_of(&config.policy_sha256(detector.sha256())),
             model: bytes_of(detector.sha256()),
         };
@@ -73,13 +76,23 @@ impl Dark {
             Ok(reports) => reports,
             Err(error) => return Ok(parted(&error)),
         };
+        let told = AtomicBool::new(false);
+        let private = |memory: &mut [u8]| {
+            if let Err(error) = sandbox::keep_private(memory)
+                && !told.swap(true, Ordering::Relaxed)
+            {
+                log::warn!("{error}");
+            }
+        };
         let dark = pipeline::Dark {
             camera: Box::new(Covered { camera, cover, clock: &clock }),
             telemetry: Box::new(NoTelemetry),
+            canary: Some(canary),
             detector: &mut detector,
             every: config.detect.every,
             mask: Mask::new(&config.mask, size),
             encoder: Box::new(Wished { encoder, wishes }),
+            private: &private,
         };
         let end = pipeline::dark_half(dark, &mut reports, Pace { clock: &clock, realtime: true, stop: &stop });
         if end.died {
@@ -151,6 +164,10 @@ impl Encoder for Wished {
 
     fn finish(&mut self, out: &mut Vec<AccessUnit>) -> Result<(), Fault> {
         self.encoder.finish(out)
+    }
+
+    fn backend(&self) -> Backend {
+        self.encoder.backend()
     }
 }
 

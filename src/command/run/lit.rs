@@ -82,18 +82,11 @@ impl Lit {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             policy_sha256: hex(&hello.policy),
             model_sha256: hex(&hello.model),
+            sandbox_dark: hello.level,
             sandbox_lit: level.to_string(),
         };
         let deaths = |side: usize| self.deaths.get(side).copied().unwrap_or(0);
-        let snapshot = Snapshot {
-            restarts_dark: deaths(0),
-            restarts_lit: deaths(1),
-            encoder: match hello.codec {
-                Codec::H264 => "openh264",
-                Codec::Av1 => "rav1e",
-            },
-            ..Snapshot::starting(build)
-        };
+        let snapshot = Snapshot { restarts_dark: deaths(0), restarts_lit: deaths(1), ..Snapshot::starting(build) };
         let requests = RequestWriter::new(requests);
         let mut radio = Radio::new(&clock, link, requests, heartbeat, devices, &stop, snapshot);
         let mut slates = [0; Fault::ALL.len()];

@@ -34,6 +34,7 @@ use voile::sandbox::Side;
 use super::{Failure, INTERNAL, TRIPPED, USAGE};
 pub use dark::Dark;
 pub use lit::Lit;
+pub use side::runtime;
 
 /// Between two looks at the sides.
 const LOOK: Duration = Duration::from_millis(10);
@@ -56,6 +57,11 @@ pub struct Run {
 /// The configuration that is read where none is named.
 const CONFIG: &str = "/etc/voile/voile.toml";
 
+/// The configuration file: the one that is named, else the usual one if it is there.
+pub fn configuration(named: Option<PathBuf>) -> Option<PathBuf> {
+    named.or_else(|| Some(PathBuf::from(CONFIG)).filter(|path| path.exists()))
+}
+
 /// How a flight of both sides ended.
 enum End {
     /// As it was meant to: the clip is over, or somebody asked.
@@ -71,7 +77,7 @@ enum End {
 impl Run {
     /// Runs the command.
     pub fn run(self) -> Result<ExitCode, Failure> {
-        let file = self.config.clone().or_else(|| Some(PathBuf::from(CONFIG)).filter(|path| path.exists()));
+        let file = configuration(self.config.clone());
         let config = Config::read(file.as_deref()).map_err(|error| Failure::new(USAGE, error))?;
         let runtime = side::runtime();
         for folder in [&runtime, &config.interlock.state] {

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use voile::base::clock::RealClock;
 use voile::base::{Clock, Fault, Micros};
-use voile::encode::AccessUnit;
+use voile::encode::{AccessUnit, Backend};
 use voile::health::lines::Lines;
 use voile::health::{HealthFile, Metrics, Service, Snapshot, State};
 use voile::interlock::led::Shown;
@@ -26,6 +26,8 @@ const TEND: Micros = Micros::from_ms(50);
 const BURST: usize = 32;
 /// How long a frame may take from redaction to sending to count as progress of both sides.
 const BOUND: Micros = Micros::from_ms(1_000);
+/// How long the last packets of an orderly end are paced out.
+const DRAIN: Micros = Micros::from_ms(200);
 /// Between two feedings of the watchdogs, where systemd asks for none or for fewer.
 const FEED_EVERY: Micros = Micros::from_ms(500);
 
@@ -225,6 +227,12 @@ impl Outlet for Radio<'_> {
                 log::warn!("{line}");
             }
         }
+        snapshot.encoder = match health.backend {
+            Backend::Auto => "none",
+            Backend::Rav1e => "rav1e",
+            Backend::Openh264 => "openh264",
+            Backend::M2m => "m2m",
+        };
         snapshot.evidence_age_ms = Some(health.account.evidence_age.0 / 1000);
         snapshot.clear_share = Some(health.account.clear_fraction);
         snapshot.px_per_m = Some(health.account.px_per_m);
@@ -241,6 +249,13 @@ impl Outlet for Radio<'_> {
         Ok(())
     }
 
+    fn pause(&mut self, permit: Permit) -> Result<(), Fault> {
+        match &mut self.heartbeat {
+            Some(heartbeat) => heartbeat.paused(permit, self.clock.now()).map(drop),
+            None => Ok(()),
+        }
+    }
+
     fn send(&mut self, unit: AccessUnit, permit: &Permit) -> Result<(), Fault> {
         let now = self.clock.now();
         if !permit.holds(now) {
@@ -253,6 +268,17 @@ impl Outlet for Radio<'_> {
             && let Err(error) = write_sdp(path, &text)
         {
             log::warn!("{error}");
+        }
+        Ok(())
+    }
+
+    fn drain(&mut self, interlock: &Interlock) -> Result<(), Fault> {
+        let until = self.clock.now().plus(DRAIN);
+        while let Some(next) = self.transmit(interlock)?.filter(|next| *next < until) {
+            self.clock.sleep_until(next);
+            if self.clock.now() >= until {
+                break;
+            }
         }
         Ok(())
     }
