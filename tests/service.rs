@@ -25,11 +25,11 @@ use voile::seam::{Inflow, ReportReader};
 /// Longer than anything here takes on a loaded machine.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A configuration for a service in `folder`; `more` is keys with their sections in front.
+/// A configuration for a service in `folder`; `more` is keys with their sections' names in front (`detect.model = …`).
 fn configuration(folder: &Path, port: u16, fps: u32, more: &str) -> String {
     format!(
-        "{more}\ndetect.every = 2\n[camera]\nsource = \"scene:5\"\nwidth = 192\nheight = 112\nfps = {fps}\n[link]\n\
-         url = \"rtp://127.0.0.1:{port}\"\nsdp = \"{sdp}\"\n[interlock]\nstate = \"{state}\"\nsandbox_min = 1\n",
+        "{more}\ndetect.every = 2\ninterlock.state = \"{state}\"\ninterlock.sandbox_min = 1\n[camera]\nsource = \"scene:5\"\nwidth = 192\nheight = 112\nfps = {fps}\n[link]\n\
+         url = \"rtp://127.0.0.1:{port}\"\nsdp = \"{sdp}\"\n",
         sdp = folder.join("run/voile.sdp").display(),
         state = folder.join("state").display()
     )
@@ -291,6 +291,45 @@ fn heartbeat_failed() {
     assert_eq!(interlock.report(Fault::HeartbeatFailed), Response::Trip);
     drop(heartbeat);
     pin.done();
+}
+
+/// Watches a line for so long; the moment of its last edge.
+fn last_edge(value: &Path, longest: Duration) -> Option<Instant> {
+    let read = || fs::read(value).unwrap();
+    let (begun, mut level, mut edge) = (Instant::now(), read(), None);
+    while begun.elapsed() < longest {
+        let now = read();
+        if now != level {
+            (level, edge) = (now, Some(Instant::now()));
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    edge
+}
+
+#[test]
+fn the_heart_stops_with_either_side() {
+    let (Ok(chip), Ok(lines)) = (std::env::var("VOILE_TEST_GPIOCHIP"), std::env::var("VOILE_TEST_GPIO_SYSFS")) else {
+        return eprintln!("not run: VOILE_TEST_GPIOCHIP and VOILE_TEST_GPIO_SYSFS name no chip made by gpio-sim");
+    };
+    let value = Path::new(&lines).join("heartbeat/value");
+    let more = format!("interlock.heartbeat = \"{}:heartbeat\"", chip.trim_start_matches("/dev/"));
+    for (name, signal) in [("dark", Signal::KILL), ("lit", Signal::KILL), ("dark", Signal::STOP), ("lit", Signal::STOP)]
+    {
+        let service = Service::start(&more);
+        service.streams();
+        assert!(last_edge(&value, Duration::from_secs(1)).is_some(), "it beats: {}", service.said());
+        // Without its supervisor's eye on it, so that nothing is started again.
+        kill_process(Pid::from_child(&service.child), Signal::STOP).unwrap();
+        let side = service.side(name);
+        let struck = Instant::now();
+        kill_process(side, signal).unwrap();
+        let edge = last_edge(&value, Duration::from_secs(2));
+        let after = edge.map_or(Duration::ZERO, |edge| edge.saturating_duration_since(struck));
+        println!("{name}, {signal:?}: last edge {} ms after it", after.as_millis());
+        assert!(after < Duration::from_secs(1), "it beats on");
+        kill_process(side, Signal::KILL).unwrap();
+    }
 }
 
 #[test]

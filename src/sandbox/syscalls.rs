@@ -158,6 +158,12 @@ const DARK: &[Row] = &[
     ),
     row("mlock", libc::SYS_mlock, "frame pools are kept in RAM as they are made"),
     ioctl("ioctl GPIO_V2_LINE_GET_VALUES", 0xc010_b40e, "the cover switch"),
+    #[cfg(target_arch = "x86_64")]
+    row(
+        "gettimeofday",
+        libc::SYS_gettimeofday,
+        "openh264's own time, where the vDSO cannot read the machine's clock; x86-64 only",
+    ),
     row("wait4", libc::SYS_wait4, "how a pipe camera's program ended"),
     refuse("kill", libc::SYS_kill, EPERM, "a pipe camera's end tries to; the supervisor ends the program instead"),
     refuse("openat", libc::SYS_openat, EACCES, "glibc asks for overcommit_memory and the processors; no is an answer"),
