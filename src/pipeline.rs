@@ -31,7 +31,7 @@ use heapless::Deque;
 use crate::base::{Clock, Fault, FramePool, Micros, Telemetry};
 use crate::camera::{Camera, CameraError, Mode};
 use crate::detect::{Detector, Evidence, Look, Looks};
-use crate::encode::{AccessUnit, Backend, Encoder};
+use crate::encode::{self, AccessUnit, Backend, Encoder};
 use crate::interlock::{Interlock, Permit, Response, heartbeat};
 use crate::mask::{Account, Mask, State};
 use crate::track::Follower;
@@ -45,9 +45,9 @@ const EVENTS: usize = 4;
 const SEAM: usize = 32;
 /// Copies for the detector: one that it examines, one that waits for it, one that is being made.
 const LOOKS: usize = 3;
-/// Raw frames alive beside those that wait: one in the camera's hands, one being redacted and encoded, and those on their
-/// way between the two.
-const ON_THE_WAY: usize = 2 + EVENTS;
+/// Frames alive beside those that wait: one in the camera's hands, one being redacted and encoded, those on their way
+/// between the two, and those that the encoder keeps.
+const ON_THE_WAY: usize = 2 + EVENTS + encode::HELD;
 
 /// Raw frames alive at once for a camera of `mode` and a mask that looks so far ahead.
 pub fn frames_alive(mode: Mode, lookahead: Micros) -> usize {
@@ -397,8 +397,16 @@ impl Source<'_> {
         // The newest frame that no pass is coming for, and the frames since one came.
         let (mut unseen, mut since) = (None, u64::MAX);
         let mut ended = Ok(());
-        let word = heartbeat::word_every(self.camera.mode().rate.moment(1));
+        let interval = self.camera.mode().rate.moment(1);
+        let word = heartbeat::word_every(interval).filter(|_| pace.realtime);
         while !pace.stop.load(Ordering::Relaxed) && !halted.load(Ordering::Relaxed) {
+            if let Some(every) = word {
+                // A camera that is silent for longer is no slow one any more: it stands in for itself.
+                let until = pace.clock.now().plus(interval).plus(interval);
+                while !self.camera.ready(Duration::from_micros(every.0)) && pace.clock.now() < until {
+                    seam.pause();
+                }
+            }
             let frame = match self.camera.next(&self.pool) {
                 Ok(Some(frame)) => frame,
                 Ok(None) => break,

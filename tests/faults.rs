@@ -117,6 +117,29 @@ fn frame_shape() {
     assert_eq!((seen.letters.as_str(), seen.faults), ("RSR", vec![Fault::FrameShape]));
 }
 
+/// Says of its second frame that there was no camera to give one.
+struct Lost(Spot);
+
+impl Camera for Lost {
+    fn mode(&self) -> Mode {
+        self.0.mode()
+    }
+
+    fn next(&mut self, pool: &FramePool) -> Result<Option<RawFrame>, CameraError> {
+        let mut frame = self.0.next(pool)?;
+        if let Some(frame) = frame.as_mut().filter(|frame| frame.sequence() == 1) {
+            frame.mark(Fault::CameraLost);
+        }
+        Ok(frame)
+    }
+}
+
+#[test]
+fn camera_lost() {
+    let (seen, _) = watch(Lost(Spot::frames(3)), BRIGHT);
+    assert_eq!((seen.letters.as_str(), seen.faults), ("RSR", vec![Fault::CameraLost]));
+}
+
 #[test]
 fn evidence_missing() {
     let mut stream = Stream::new();

@@ -27,9 +27,12 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A configuration for a service in `folder`; `more` is keys with their sections' names in front (`detect.model = …`).
 fn configuration(folder: &Path, port: u16, fps: u32, more: &str) -> String {
+    let scene = format!("camera.source = \"scene:5\"\ncamera.width = 192\ncamera.height = 112\ncamera.fps = {fps}");
+    let source = if more.contains("camera.source") { "" } else { &scene };
     format!(
-        "{more}\ndetect.every = 2\ninterlock.state = \"{state}\"\ninterlock.sandbox_min = 1\n[camera]\nsource = \"scene:5\"\nwidth = 192\nheight = 112\nfps = {fps}\n[link]\n\
-         url = \"rtp://127.0.0.1:{port}\"\nsdp = \"{sdp}\"\n",
+        "{more}\n{source}\ndetect.every = 2\n\
+         interlock.state = \"{state}\"\ninterlock.sandbox_min = 1\n\
+         link.url = \"rtp://127.0.0.1:{port}\"\nlink.sdp = \"{sdp}\"\n",
         sdp = folder.join("run/voile.sdp").display(),
         state = folder.join("state").display()
     )
@@ -103,18 +106,22 @@ impl Service {
 
     /// The process of a side, as the process list shows it.
     fn side(&self, name: &str) -> Pid {
+        self.child_of(Pid::from_child(&self.child), &format!("voile\0{name}\0"))
+    }
+
+    /// A process that `parent` has started, by the beginning of its command line.
+    fn child_of(&self, parent: Pid, line: &str) -> Pid {
         let begun = Instant::now();
         loop {
             for entry in fs::read_dir("/proc").unwrap().flatten() {
                 let Ok(pid) = entry.file_name().to_string_lossy().parse::<i32>() else { continue };
                 let read = |file: &str| fs::read_to_string(entry.path().join(file)).unwrap_or_default();
-                let parent = read("stat").rsplit(')').next().and_then(|rest| rest.split(' ').nth(2).map(str::to_owned));
-                let ours = parent.as_deref() == Some(self.child.id().to_string().as_str());
-                if ours && read("cmdline").starts_with(&format!("voile\0{name}\0")) {
+                let above = read("stat").rsplit(')').next().and_then(|rest| rest.split(' ').nth(2).map(str::to_owned));
+                if above == Some(parent.to_string()) && read("cmdline").starts_with(line) {
                     return Pid::from_raw(pid).unwrap();
                 }
             }
-            assert!(begun.elapsed() < PATIENCE, "no `voile {name}`: {}", self.said());
+            assert!(begun.elapsed() < PATIENCE, "no {line:?}: {}", self.said());
             std::thread::sleep(Duration::from_millis(10));
         }
     }
@@ -207,6 +214,55 @@ fn lit_died() {
 }
 
 #[test]
+fn a_camera_program_gives_the_stream_and_is_started_again() {
+    if Command::new("ffmpeg").arg("-version").output().is_err() {
+        return eprintln!("not run: there is no ffmpeg to stand in for a camera's program");
+    }
+    let pictures = "-re -f lavfi -i testsrc=size=192x112:rate=20 -pix_fmt yuv420p -f rawvideo -";
+    let source = format!("camera.source = \"pipe:ffmpeg -hide_banner -loglevel error {pictures}\"");
+    let service = Service::start(&format!("{source}\ncamera.width = 192\ncamera.height = 112\ncamera.fps = 20"));
+    let first = service.streams();
+    let program = service.child_of(service.side("dark"), "ffmpeg\0");
+    kill_process(program, Signal::KILL).unwrap();
+    service.says("camera lost");
+    let begun = Instant::now();
+    while service.streams()[8..12] == first[8..12] {
+        assert!(begun.elapsed() < PATIENCE, "{}", service.said());
+    }
+    // The program dies with the dark side, whoever ends that.
+    let program = service.child_of(service.side("dark"), "ffmpeg\0");
+    kill_process(service.side("dark"), Signal::KILL).unwrap();
+    let begun = Instant::now();
+    while Path::new(&format!("/proc/{}/exe", program.as_raw_nonzero())).exists() {
+        assert!(begun.elapsed() < PATIENCE, "it lives on");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn a_real_camera_gives_the_stream_and_serves_one_at_a_time() {
+    let Ok(cameras) = std::env::var("VOILE_TEST_CAMERAS") else {
+        return eprintln!("not run: VOILE_TEST_CAMERAS names no cameras of a machine to play with");
+    };
+    for camera in cameras.split(' ') {
+        let text = format!("camera.source = \"{camera}\"\ncamera.width = 320\ncamera.height = 180\ncamera.fps = 10");
+        let service = Service::start(&text);
+        service.streams();
+        let begun = Instant::now();
+        // Not only slates: passes come in and cells are sent clear.
+        let told = || health(service.folder.path());
+        while !service.folder.path().join("run/health.json").exists() || told()["clear_share"].as_f64() <= Some(0.0) {
+            assert!(begun.elapsed() < PATIENCE, "{}", service.said());
+            std::thread::sleep(Duration::from_millis(100));
+        }
+        println!("{camera}: {}", told());
+        let folder = tempfile::tempdir().unwrap();
+        let (code, said) = refused(folder.path(), &text);
+        assert!(code == Some(3) && said.contains(camera), "a second one: {said}");
+    }
+}
+
+#[test]
 fn a_stopped_side_sends_nothing_and_goes_on() {
     let service = Service::start("");
     for name in ["dark", "lit"] {
@@ -259,6 +315,24 @@ fn latched() {
     let service = Service::again(folder, radio, "", &[]);
     service.streams();
     assert!(!service.folder.path().join("state/reset").exists(), "used up");
+}
+
+#[test]
+fn a_side_whose_supervisor_died_first_does_not_begin() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("voile.toml"), configuration(folder.path(), 9, 20, "")).unwrap();
+    for side in [&["dark"][..], &["lit", "--runtime", "/tmp", "--deaths", "0", "0"]] {
+        let ended = Command::new(env!("CARGO_BIN_EXE_voile"))
+            .args(side)
+            .args(["--begun-us", "0", "--supervisor", "1", "--config"])
+            .arg(folder.path().join("voile.toml"))
+            .stdin(Stdio::null())
+            .output()
+            .unwrap();
+        let said = String::from_utf8(ended.stderr).unwrap();
+        assert_eq!(ended.status.code(), Some(5), "{said}");
+        assert!(said.contains("supervisor has ended"), "{said}");
+    }
 }
 
 #[test]
@@ -342,8 +416,9 @@ fn canary_clear() {
     let mut service = Service::again(folder, radio, &more, &[]);
     assert_eq!(service.ended().code(), Some(4), "{}", service.said());
     assert!(service.said().contains("tripped: canary came out clear"), "{}", service.said());
-    assert!(service.packet(Some(5), Duration::from_millis(10)).is_none(), "no picture ever left");
-    assert_eq!(health(service.folder.path())["trip"], "canary came out clear");
+    let told = health(service.folder.path());
+    assert_eq!(told["trip"], "canary came out clear");
+    assert!(told["clear_share"].as_f64().is_none_or(|clear| clear == 0.0), "nothing but slates ever left: {told}");
     assert_eq!(response(Fault::CanaryClear), Response::Trip);
 }
 
@@ -354,7 +429,7 @@ fn a_dark_side_that_waits_for_its_camera_says_so() {
         fs::write(folder.path().join("voile.toml"), configuration(folder.path(), 9, fps, "")).unwrap();
         let ((reports, say), (requests, _ask)) = (pipe().unwrap(), pipe().unwrap());
         let mut dark = Command::new(env!("CARGO_BIN_EXE_voile"))
-            .args(["dark", "--begun-us", "0", "--config"])
+            .args(["dark", "--begun-us", "0", "--supervisor", &std::process::id().to_string(), "--config"])
             .arg(folder.path().join("voile.toml"))
             .stdin(requests)
             .stdout(say)

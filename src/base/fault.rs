@@ -82,11 +82,14 @@ pub enum Fault {
     /// The people and the vehicle of the canary, or one of them, came out to be seen.
     #[error("canary came out clear")]
     CanaryClear,
+    /// The camera gives no frames: unplugged, broken off or silent. It is started or opened again after a back-off.
+    #[error("camera lost")]
+    CameraLost,
 }
 
 impl Fault {
     /// Every fault, in the order of [`Fault::number`]. That is told on the seam, too: add at the end.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::FrameTorn,
         Self::FrameRepeated,
         Self::FrameShape,
@@ -112,6 +115,7 @@ impl Fault {
         Self::WatchdogFailed,
         Self::Latched,
         Self::CanaryClear,
+        Self::CameraLost,
     ];
 
     /// Its place in [`Fault::ALL`].

@@ -133,6 +133,18 @@ pub enum CameraError {
         /// The last line ffmpeg wrote.
         reason: String,
     },
+    /// A camera's program broke off, or never came so far as a frame.
+    #[error("{path}: frame {frame}: {reason}: {mend}")]
+    Broke {
+        /// The source as configured.
+        path: String,
+        /// The first frame that is missing, from 0.
+        frame: u64,
+        /// What it did, and the last line it wrote.
+        reason: String,
+        /// What to do.
+        mend: &'static str,
+    },
     /// The script of a faulty camera cannot be played.
     #[error("fault script \"{script}\", letter {position}: {reason}: the letters are {}", super::LETTERS)]
     Script {

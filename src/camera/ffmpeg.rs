@@ -6,12 +6,13 @@
 use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
-use std::process::{ChildStdout, Command, Stdio};
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::base::{FramePool, RawFrame};
 
+use super::child::{End, Output, Running, Tie};
 use super::error::{one_line, path_name};
-use super::ffmpeg_child::{End, Running};
 use super::{Camera, CameraError, Mode, Y4m, check_pool};
 
 /// What decodes; looked for on the search path unless a path is given.
@@ -34,11 +35,14 @@ const EVERY_FRAME: [&str; 2] = ["-fps_mode", "passthrough"];
 /// The same before ffmpeg 5.1; gone in newer ones.
 const EVERY_FRAME_OLD: [&str; 2] = ["-vsync", "passthrough"];
 
+/// How long ffmpeg may take to end after it has closed its output.
+const PATIENCE: Duration = Duration::from_secs(5);
+
 /// A camera that plays whatever ffmpeg can read: first video stream, I420, stamped with the frame's number over the
 /// rate.
 pub struct Ffmpeg {
     // Dropped in this order: the pipe goes first, then the child is killed.
-    stream: Y4m<ChildStdout>,
+    stream: Y4m<Output>,
     child: Option<Running>,
     path: String,
     /// How ffmpeg names the file in its messages.
@@ -75,7 +79,7 @@ impl Ffmpeg {
         let arguments = before.into_iter().map(OsStr::new).chain([input]);
         let arguments = arguments.chain(after.into_iter().chain(every).chain(format).map(OsStr::new));
         let named = path_name(path);
-        let (child, stdout) = Running::start(&programs.ffmpeg, arguments).map_err(|error| {
+        let (child, stdout) = Running::start(&programs.ffmpeg, arguments, Tie::OwnGroup).map_err(|error| {
             let program = path_name(Path::new(&programs.ffmpeg));
             Start::Failed(CameraError::FfmpegAbsent {
                 path: named.clone(),
@@ -89,7 +93,7 @@ impl Ffmpeg {
                 Ok(Self { stream, child: Some(child), path: path_name(path), named, delivered: 0 })
             }
             // Not a byte: ffmpeg has said why.
-            Err(CameraError::Empty { .. }) => Err(match child.end() {
+            Err(CameraError::Empty { .. }) => Err(match child.end(PATIENCE) {
                 Ok(end) => Start::Refused(end),
                 Err(error) => Start::Failed(unreadable(path, &error)),
             }),
@@ -101,11 +105,11 @@ impl Ffmpeg {
     fn finish(&mut self, broken: Option<CameraError>) -> Result<Option<RawFrame>, CameraError> {
         let Some(child) = self.child.take() else { return Ok(None) };
         let (path, frame) = (self.path.clone(), self.delivered);
-        let end = child.end().map_err(|error| unreadable(Path::new(&path), &error))?;
+        let end = child.end(PATIENCE).map_err(|error| unreadable(Path::new(&path), &error))?;
         let said = end.last_line().map(|line| bare(&line, &self.named));
         let reason = said.clone().unwrap_or_else(|| "it gave no reason".to_owned());
         match (broken, self.stream.mode().frames) {
-            _ if !end.status.success() => Err(CameraError::FfmpegDied { path, frame, ending: end.ending(), reason }),
+            _ if !end.success() => Err(CameraError::FfmpegDied { path, frame, ending: end.ending(), reason }),
             (Some(broken), _) => Err(broken),
             (None, Some(claimed)) if said.is_some() && frame < claimed => {
                 Err(CameraError::FfmpegShort { path, frame, claimed, reason })

@@ -4,17 +4,23 @@
 //! camera fills frames of a pool that the caller owns; it never looks at what is in them. [`open`] turns the argument
 //! of `voile replay` into one; synthetic scenes are made by their own constructor.
 
+mod child;
+mod child_tie;
 mod clip;
 mod error;
 mod faulty;
 mod ffmpeg;
-mod ffmpeg_child;
 mod flight_log;
+mod pipe;
+mod pipe_rows;
+mod pipe_words;
 mod rgb;
 pub mod scene;
 mod source;
 mod stills;
 mod stills_decode;
+#[cfg(feature = "v4l2")]
+pub mod v4l2;
 mod y4m;
 mod y4m_header;
 mod y4m_write;
@@ -29,7 +35,11 @@ pub use stills::{Still, StillCamera, Stills};
 pub use y4m::Y4m;
 pub use y4m_write::{Y4mFormat, Y4mWriter};
 
-use crate::base::{FramePool, Micros, RawFrame, Shape, Size};
+use std::sync::Arc;
+use std::sync::atomic::AtomicBool;
+use std::time::Duration;
+
+use crate::base::{Clock, FramePool, Micros, RawFrame, Shape, Size};
 
 /// Most pixels a picture may have: 8192x4320, the largest size that video formats name. Checked before any memory is
 /// asked for, as [`Size::MAX_SIDE`] is.
@@ -70,6 +80,16 @@ pub trait Camera: Send {
     /// What the camera delivers.
     fn mode(&self) -> Mode;
 
+    /// The stream begins: `clock` is the one that capture times are told on, and where `stop` is set a camera that waits
+    /// for a frame ends the clip instead. For devices and programs, which capture when they like; a clip has times of its
+    /// own and need not listen. Called at most once, before the first frame.
+    fn begin(&mut self, _clock: Arc<dyn Clock>, _stop: Arc<AtomicBool>) {}
+
+    /// Whether [`Camera::next`] has something to do, waiting for that no longer than `longest`. A clip always has.
+    fn ready(&mut self, _longest: Duration) -> bool {
+        true
+    }
+
     /// The next frame, in a frame of `pool` (whose shape is the mode's); `None` when the clip has ended. Waits until
     /// the pool has a frame to give. After an error there is nothing more to come.
     ///
@@ -81,6 +101,14 @@ pub trait Camera: Send {
 impl<C: Camera + ?Sized> Camera for Box<C> {
     fn mode(&self) -> Mode {
         (**self).mode()
+    }
+
+    fn begin(&mut self, clock: Arc<dyn Clock>, stop: Arc<AtomicBool>) {
+        (**self).begin(clock, stop);
+    }
+
+    fn ready(&mut self, longest: Duration) -> bool {
+        (**self).ready(longest)
     }
 
     fn next(&mut self, pool: &FramePool) -> Result<Option<RawFrame>, CameraError> {

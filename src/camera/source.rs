@@ -7,6 +7,9 @@ use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
 
+use super::pipe::Pipe;
+#[cfg(feature = "v4l2")]
+use super::v4l2;
 use super::{Camera, CameraError, Rate, Y4m, scene};
 use crate::base::Size;
 
@@ -47,31 +50,39 @@ pub struct Settings {
     pub size: Size,
     /// Frames a second, as above.
     pub fps: u32,
+    /// The pixel format that a V4L2 camera is to give, by its four letters; the cheapest where none is named.
+    pub format: Option<String>,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { source: Source::Device(PathBuf::from("/dev/video0")), size: Size::new(1280, 720), fps: 30 }
+        Self { source: Source::Device(PathBuf::from("/dev/video0")), size: Size::new(1280, 720), fps: 30, format: None }
     }
 }
 
-/// Opens the service's camera.
+/// Opens the service's camera; [`Camera::begin`] is to follow.
 ///
 /// # Errors
 /// [`CameraError`] names the source and the mend.
 pub fn live(settings: &Settings) -> Result<Box<dyn Camera>, CameraError> {
     let refused = |path: String, reason: &str, mend| CameraError::Open { path, reason: reason.to_owned(), mend };
     match &settings.source {
+        #[cfg(feature = "v4l2")]
+        Source::Device(path) => {
+            let format = settings.format.as_deref().map(|letters| {
+                let known = "set camera.format to NV12, NM12, YU12, YM12, YUYV or MJPG, or leave it out";
+                v4l2::Coding::read(letters).ok_or_else(|| refused(path.display().to_string(), "no such format", known))
+            });
+            let wish = v4l2::Wish { size: settings.size, fps: settings.fps, format: format.transpose()? };
+            v4l2::open_once(path, wish)
+        }
+        #[cfg(not(feature = "v4l2"))]
         Source::Device(path) => Err(refused(
             path.display().to_string(),
-            "this build does not capture from devices yet",
-            "set camera.source to \"clip:FILE.y4m\" or \"scene:SEED\"",
+            "this build captures from no device (cargo feature v4l2)",
+            "build it with --features v4l2, or set camera.source to \"pipe:PROGRAM ARG …\", \"clip:FILE.y4m\" or \"scene:SEED\"",
         )),
-        Source::Pipe(program) => Err(refused(
-            format!("pipe:{program}"),
-            "this build does not run a camera's program yet",
-            "set camera.source to \"clip:FILE.y4m\" or \"scene:SEED\"",
-        )),
+        Source::Pipe(program) => Ok(Box::new(Pipe::start(program, settings.size, settings.fps)?)),
         Source::Clip(path) => {
             let file = File::open(path).map_err(|error| {
                 refused(path.display().to_string(), &error.to_string(), "check camera.source and the right to read it")
@@ -103,16 +114,16 @@ mod tests {
 
     #[test]
     fn what_cannot_be_opened_is_one_line_with_its_mend() {
-        for text in ["/dev/video0", "pipe:cat", "clip:/nowhere.y4m"] {
+        for text in ["/dev/video77", "pipe:/nowhere/camera", "clip:/nowhere.y4m"] {
             let source = Source::read(text).expect("a source");
             let error = live(&Settings { source, ..Settings::default() }).err().expect("refused").to_string();
-            assert!(error.contains("camera.source") && !error.contains('\n'), "{error}");
+            assert!(error.contains("/") && error.split(": ").count() > 2 && !error.contains('\n'), "{error}");
         }
     }
 
     #[test]
     fn a_scene_has_the_size_and_rate_asked_for() {
-        let settings = Settings { source: Source::Scene(3), size: Size::new(320, 240), fps: 25 };
+        let settings = Settings { source: Source::Scene(3), size: Size::new(320, 240), fps: 25, format: None };
         let mode = live(&settings).expect("a scene").mode();
         assert_eq!((mode.shape.size, mode.rate.frames), (Size::new(320, 240), 25));
     }

@@ -117,8 +117,12 @@ impl Replay {
             && config.encode.codec != codec
         {
             config.encode.codec = codec;
-            config.encode.backend = encode::Backend::Auto;
         }
+        // In software, so that a clip gives the same bytes on every machine.
+        config.encode.backend = match config.encode.codec {
+            Codec::Av1 => encode::Backend::Rav1e,
+            Codec::H264 => encode::Backend::Openh264,
+        };
         let detector = Detector::load(&config.detect).map_err(|error| Failure::new(USAGE, error))?;
         let truth = match &self.truth {
             Some(path) => Some(Truth::load(path).map_err(|error| Failure::new(INPUT, error))?),

@@ -31,6 +31,7 @@ pub(super) struct WrittenCamera {
     width: Option<usize>,
     height: Option<usize>,
     fps: Option<u32>,
+    format: Option<String>,
 }
 
 impl WrittenCamera {
@@ -50,7 +51,7 @@ impl WrittenCamera {
         let width = check(path, "[camera] width", self.width, SIDE, mend)?.unwrap_or(safe.size.width);
         let height = check(path, "[camera] height", self.height, SIDE, mend)?.unwrap_or(safe.size.height);
         let fps = check(path, "[camera] fps", self.fps, FPS, mend)?.unwrap_or(safe.fps);
-        Ok(camera::Settings { source, size: Size::new(width, height), fps })
+        Ok(camera::Settings { source, size: Size::new(width, height), fps, format: self.format })
     }
 }
 

@@ -59,6 +59,7 @@ impl Config {
         page.key("width", camera.size.width);
         page.key("height", camera.size.height);
         page.key("fps", camera.fps);
+        page.maybe("format", camera.format.as_deref().map(quoted), "the cheapest that the camera has");
         page.section("detect");
         page.maybe("model", detect.model.as_deref().map(path), "the one that is built in");
         page.key("every", detect.every);

@@ -6,7 +6,11 @@
 //! threads.
 
 mod av1;
+#[cfg(feature = "v4l2")]
+mod falling;
 mod h264;
+#[cfg(feature = "v4l2")]
+mod m2m;
 mod picture;
 mod rate;
 mod settings;
@@ -50,6 +54,9 @@ pub struct AccessUnit {
     /// The coded bytes.
     pub data: Vec<u8>,
 }
+
+/// Most frames that an encoder may keep back to encode them again.
+pub const HELD: usize = 3;
 
 /// An encoder for one stream.
 pub trait Encoder: Send {
@@ -143,6 +150,14 @@ pub enum EncodeError {
         /// What the library said.
         reason: String,
     },
+    /// There is no hardware encoder, or none that can be used.
+    #[error("encode.backend: no hardware encoder: {reason}: {mend}")]
+    Hardware {
+        /// The nodes that were looked at and what is wrong with them.
+        reason: String,
+        /// What to do.
+        mend: &'static str,
+    },
     /// The stream cannot be written any further; what was written before stays good.
     #[error("{path}: byte {byte}: {reason}: {mend}")]
     Write {
@@ -176,8 +191,26 @@ pub fn open(
     }
     match settings.codec {
         Codec::Av1 => Ok(Box::new(av1::Av1::open(&settings, size, rate, full_range)?)),
-        Codec::H264 => Ok(Box::new(h264::H264::open(&settings, size, rate, full_range)?)),
+        Codec::H264 => h264(&settings, size, rate, full_range),
     }
+}
+
+/// H.264 by whom the settings name: with [`Backend::Auto`] the hardware where there is one, and openh264 else. Where
+/// the hardware fails in flight, openh264 takes over.
+fn h264(settings: &Settings, size: Size, rate: (u32, u32), full_range: bool) -> Result<Box<dyn Encoder>, EncodeError> {
+    let settings = *settings;
+    let software = move || -> Result<Box<dyn Encoder>, EncodeError> {
+        Ok(Box::new(h264::H264::open(&settings, size, rate, full_range)?))
+    };
+    #[cfg(feature = "v4l2")]
+    if settings.backend != Backend::Openh264 {
+        match m2m::M2m::find(&settings, size, rate, full_range) {
+            Ok(hardware) => return Ok(Box::new(falling::Falling::new(Box::new(hardware), Box::new(software)))),
+            Err(error) if settings.backend == Backend::M2m => return Err(error),
+            Err(error) => log::info!("{error}: openh264 encodes"),
+        }
+    }
+    software()
 }
 
 #[cfg(test)]

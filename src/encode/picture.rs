@@ -39,6 +39,27 @@ impl<'a> Picture<'a> {
     }
 }
 
+/// What an encoder may hold on to and look at again: redacted frames, and in tests raw ones.
+#[cfg(feature = "v4l2")]
+pub(super) trait Shown: Send {
+    /// Its pixels.
+    fn picture(&self) -> Picture<'_>;
+}
+
+#[cfg(feature = "v4l2")]
+impl Shown for RedactedFrame {
+    fn picture(&self) -> Picture<'_> {
+        Picture::of(self)
+    }
+}
+
+#[cfg(all(test, feature = "v4l2"))]
+impl Shown for crate::base::RawFrame {
+    fn picture(&self) -> Picture<'_> {
+        Picture::test(self)
+    }
+}
+
 /// Copies the rows of `plane` into rows that start `stride` bytes apart.
 pub(super) fn copy(plane: Plane<'_>, to: &mut [u8], stride: usize) {
     for (to, row) in to.chunks_mut(stride.max(1)).zip(plane.rows()) {

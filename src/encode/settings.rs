@@ -74,7 +74,9 @@ impl Settings {
         within("tiles", count(self.tiles), 0, 16)?;
         let mend = match (self.backend, self.codec) {
             (Backend::Auto, _) | (Backend::Rav1e, Codec::Av1) | (Backend::Openh264, Codec::H264) => return Ok(self),
-            (Backend::M2m, _) => "this build has no hardware encoder, use \"auto\"",
+            (Backend::M2m, Codec::H264) if cfg!(feature = "v4l2") => return Ok(self),
+            (Backend::M2m, Codec::H264) => "this build has no hardware encoder (cargo feature v4l2), use \"auto\"",
+            (Backend::M2m, Codec::Av1) => "use \"rav1e\" or \"auto\"",
             (Backend::Rav1e, Codec::H264) => "use \"openh264\" or \"auto\"",
             (Backend::Openh264, Codec::Av1) => "use \"rav1e\" or \"auto\"",
         };
@@ -114,6 +116,9 @@ mod tests {
             refusal(|s| s.backend = Backend::Openh264),
             "encode.backend: openh264 cannot encode AV1: use \"rav1e\" or \"auto\""
         );
-        assert!(refusal(|s| s.backend = Backend::M2m).contains("no hardware encoder"));
+        assert_eq!(
+            refusal(|s| s.backend = Backend::M2m),
+            "encode.backend: m2m cannot encode AV1: use \"rav1e\" or \"auto\""
+        );
     }
 }

@@ -75,7 +75,7 @@ fn noise(x: usize, y: usize) -> usize {
 }
 
 /// A frame that went through the mint; without evidence it is covered whole.
-fn redacted(frame: RawFrame) -> RedactedFrame {
+pub(super) fn redacted(frame: RawFrame) -> RedactedFrame {
     let size = frame.size();
     redact(frame, Err(Fault::EvidenceMissing), None, &mut Mask::new(&mask::Settings::default(), size))
 }

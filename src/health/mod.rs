@@ -182,6 +182,8 @@ pub struct Snapshot {
     pub restarts_lit: u64,
     /// The encoder in use, which may change in flight.
     pub encoder: &'static str,
+    /// How often an encoder failed in flight and another took its place.
+    pub encoder_falls: u64,
     /// What does not change.
     pub build: Build,
 }
@@ -205,6 +207,7 @@ impl Snapshot {
             restarts_dark: 0,
             restarts_lit: 0,
             encoder: "none",
+            encoder_falls: 0,
             build,
         }
     }
@@ -223,7 +226,7 @@ mod tests {
         let keys: Vec<_> = text.split('"').skip(1).step_by(2).filter(|word| !word.is_empty()).collect();
         // Counts, figures of whole frames, hashes. A new one must say nothing about who is in the picture, and where.
         let expected = "state starting trip/tripped before uptime_ms frames dropped slates/torn frame units bytes \
-            evidence_age_ms clear_share px_per_m latency_ms restarts_dark restarts_lit encoder none build version \
+            evidence_age_ms clear_share px_per_m latency_ms restarts_dark restarts_lit encoder none encoder_falls build version \
             policy_sha256 model_sha256 sandbox_dark sandbox_lit";
         let expected = expected.replace("tripped before", "tripped~before").replace("torn frame", "torn~frame");
         let expected: Vec<_> = expected.split([' ', '/']).map(|key| key.replace('~', " ")).collect();

@@ -44,6 +44,7 @@ pub(super) fn write(out: &mut impl Write, snapshot: &Snapshot) -> fmt::Result {
         ("voile_dropped_total", "Frames dropped before redaction.", snapshot.dropped),
         ("voile_units_total", "Access units sent.", snapshot.units),
         ("voile_bytes_total", "Bytes of the access units sent.", snapshot.bytes),
+        ("voile_encoder_falls_total", "Encoders that failed in flight.", snapshot.encoder_falls),
     ] {
         head(out, name, "counter", what)?;
         writeln!(out, "{name} {value}")?;

@@ -100,6 +100,7 @@ pub const fn response(fault: Fault) -> Response {
         | Fault::MotionFast
         | Fault::TracksFull
         | Fault::CoverClosed
+        | Fault::CameraLost
         | Fault::DarkDied
         | Fault::LitDied => Response::Slate,
         Fault::EncoderFailed

@@ -52,6 +52,8 @@ const PAYLOAD_TYPE: u8 = 96;
 const RATE_HZ: u32 = 90_000;
 /// Longest that a packet may wait: older pictures mislead a pilot more than a gap does.
 const WAIT_MAX: Micros = Micros::from_ms(500);
+/// Age from which a picture is of no use: the longest look-ahead, and as long again to encode and wait.
+const STALE: Micros = Micros::from_ms(1_000);
 /// When to try again after the kernel had no room.
 const BUSY_PAUSE: Micros = Micros::from_ms(2);
 /// Shortest time between two requests for a key frame.
@@ -102,7 +104,9 @@ impl Link {
     /// Lays a unit's packets in. Touches no socket.
     pub fn push(&mut self, unit: &AccessUnit, now: Micros) -> Pushed {
         let hopeless = self.waiting && !unit.key;
-        if hopeless || now < self.wire.retry() {
+        // What a side that hung brings along when it wakes.
+        let old = now.since(unit.captured) > STALE;
+        if hopeless || old || now < self.wire.retry() {
             return self.refuse(Pushed::Dropped);
         }
         let mut laid = self.packets.lay(unit, &mut self.queue, now);

@@ -37,7 +37,8 @@ fn open(settings: Settings) -> Link {
 
 pub(super) fn unit(key: bool, bytes: usize) -> AccessUnit {
     let data = [vec![0, 0, 1, 0x65], vec![7; bytes]].concat();
-    AccessUnit { sequence: 0, captured: Micros(0), group: 0, key, data }
+    // Fresh at any moment of these tests.
+    AccessUnit { sequence: 0, captured: moment(3_600_000), group: 0, key, data }
 }
 
 /// Polls with a fresh permit each time, as long as there is something to do before `until`; gives the last moment.
@@ -53,6 +54,19 @@ pub(super) fn drive(link: &mut Link, mut now: Micros, until: Micros) -> Micros {
 
 pub(super) fn moment(ms: u64) -> Micros {
     Micros::from_ms(ms)
+}
+
+#[test]
+fn what_a_side_brings_along_that_hung_is_not_sent() {
+    let socket = receiver("127.0.0.1:0");
+    let mut link = to(socket.local_addr().expect("address"));
+    let old = AccessUnit { captured: moment(1_000), ..unit(true, 100) };
+    assert_eq!(link.push(&old, moment(2_001)), Pushed::Dropped);
+    drive(&mut link, moment(2_001), moment(2_100));
+    assert!(heard(&socket, 0).is_empty());
+    assert_eq!(link.push(&old, moment(2_000)), Pushed::Queued, "a clock that goes back makes nothing older");
+    drive(&mut link, moment(2_200), moment(2_300));
+    assert!(!heard(&socket, 1).is_empty());
 }
 
 #[test]

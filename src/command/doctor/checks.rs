@@ -4,11 +4,13 @@ use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use jiff::Timestamp;
 use rustix::fs::statvfs;
 
+use voile::base::clock::RealClock;
 use voile::base::{FramePool, Micros};
 use voile::camera::{self, Camera, CameraError, Mode};
 use voile::config::Config;
@@ -116,6 +118,7 @@ fn latch(state: &Path) -> Finding {
 /// Opens the camera and takes a frame.
 fn camera(config: &Config) -> (Finding, Option<Mode>) {
     let taken = camera::live(&config.camera).and_then(|mut camera| {
+        camera.begin(Arc::new(RealClock::start()), Arc::default());
         let mode = camera.mode();
         let begun = Instant::now();
         let frame = camera.next(&FramePool::new(mode.shape, 2))?;

@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::time::Duration;
 
 use clap::Args;
 
@@ -33,10 +34,10 @@ pub struct Dark {
 impl Dark {
     /// Runs the side to its end.
     pub fn run(self) -> Result<ExitCode, Failure> {
-        let isolated = side::isolate(Side::Dark)?;
+        let isolated = side::isolate(Side::Dark, &self.common)?;
         let service = self.common.clock();
         let config = Config::read(self.common.config.as_deref()).map_err(|error| Failure::new(USAGE, error))?;
-        let camera = camera::live(&config.camera).map_err(|error| Failure::new(INPUT, error))?;
+        let mut camera = camera::live(&config.camera).map_err(|error| Failure::new(INPUT, error))?;
         let mut detector = Detector::load(&config.detect).map_err(|error| Failure::new(USAGE, error))?;
         let cover = match &config.interlock.cover {
             Some(place) => Some(Cover::new(
@@ -44,22 +45,32 @@ impl Dark {
             )),
             None => None,
         };
+        let mode = camera.mode();
+        let (size, rate) = (mode.shape.size, (mode.rate.frames, mode.rate.seconds));
+        let coding = encode::Settings { codec: config.on_link, ..config.encode };
+        let open = |coding: &encode::Settings| {
+            encode::open(coding, size, rate, mode.full_range).map_err(|error| Failure::new(USAGE, error))
+        };
+        // A hardware encoder is a device, which cannot be opened any more later; rav1e starts threads, which may not run
+        // before.
+        let encoder = (coding.codec == encode::Codec::H264).then(|| open(&coding)).transpose()?;
         let (requests, reports) = side::pipes()?;
         let settings = sandbox::Settings { minimum: config.sandbox_min, ..sandbox::Settings::default() };
         let level = sandbox::enter(isolated, &settings).map_err(|error| Failure::new(USAGE, error))?;
         log::info!("{level}");
 
-        let mode = camera.mode();
-        let (size, rate) = (mode.shape.size, (mode.rate.frames, mode.rate.seconds));
         detector.prepare(size).map_err(|error| Failure::new(USAGE, error))?;
         let canary = Canary::new(&detector, &config.mask, config.canary_every);
         let canary = canary.map_err(|error| Failure::new(USAGE, error))?;
-        let coding = encode::Settings { codec: config.on_link, ..config.encode };
-        let encoder = encode::open(&coding, size, rate, mode.full_range).map_err(|error| Failure::new(USAGE, error))?;
+        let encoder = match encoder {
+            Some(encoder) => encoder,
+            None => open(&coding)?,
+        };
         let (wishes, stop) = (Arc::new(Wishes::default()), Arc::new(AtomicBool::new(false)));
         listen(RequestReader::new(requests), Arc::clone(&wishes), Arc::clone(&stop))?;
 
-        let clock = RealClock::start();
+        let clock = Arc::new(RealClock::start());
+        camera.begin(clock.clone(), Arc::clone(&stop));
         let hello = Hello {
             size,
             rate,
@@ -72,7 +83,7 @@ impl Dark {
             model: bytes_of(detector.sha256()),
         };
         let writer = seam::ReportWriter::new(reports);
-        let mut reports = match Reports::open(writer, hello, &clock, service.now().since(clock.now())) {
+        let mut reports = match Reports::open(writer, hello, &*clock, service.now().since(clock.now())) {
             Ok(reports) => reports,
             Err(error) => return Ok(parted(&error)),
         };
@@ -85,7 +96,7 @@ impl Dark {
             }
         };
         let dark = pipeline::Dark {
-            camera: Box::new(Covered { camera, cover, clock: &clock }),
+            camera: Box::new(Covered { camera, cover, clock: &*clock }),
             telemetry: Box::new(NoTelemetry),
             canary: Some(canary),
             detector: &mut detector,
@@ -94,12 +105,14 @@ impl Dark {
             encoder: Box::new(Wished { encoder, wishes }),
             private: &private,
         };
-        let end = pipeline::dark_half(dark, &mut reports, Pace { clock: &clock, realtime: true, stop: &stop });
+        let end = pipeline::dark_half(dark, &mut reports, Pace { clock: &*clock, realtime: true, stop: &stop });
         if end.died {
             return Err(Failure::new(INTERNAL, "a thread of the dark side panicked: please report the lines above"));
         }
         match (reports.end(&end), end.camera) {
             (Err(error), _) => Ok(parted(&error)),
+            // A camera that breaks off may come back: the supervisor starts both sides again. A clip does not mend itself.
+            (Ok(()), Some(error @ CameraError::Broke { .. })) => Err(Failure::new(side::CAMERA_BROKE, error)),
             (Ok(()), Some(error)) => Err(Failure::new(INPUT, error)),
             (Ok(()), None) => Ok(ExitCode::SUCCESS),
         }
@@ -181,6 +194,10 @@ struct Covered<'a> {
 impl Camera for Covered<'_> {
     fn mode(&self) -> Mode {
         self.camera.mode()
+    }
+
+    fn ready(&mut self, longest: Duration) -> bool {
+        self.camera.ready(longest)
     }
 
     fn next(&mut self, pool: &FramePool) -> Result<Option<RawFrame>, CameraError> {

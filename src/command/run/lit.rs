@@ -43,7 +43,7 @@ pub struct Lit {
 impl Lit {
     /// Runs the side to its end.
     pub fn run(self) -> Result<ExitCode, Failure> {
-        let isolated = side::isolate(Side::Lit)?;
+        let isolated = side::isolate(Side::Lit, &self.common)?;
         let config = Config::read(self.common.config.as_deref()).map_err(|error| Failure::new(USAGE, error))?;
         let stop = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&stop))

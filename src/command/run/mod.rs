@@ -19,7 +19,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, SystemTime};
 
 use clap::Args;
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 
 use voile::base::clock::RealClock;
 use voile::base::{Clock, Fault, Micros};
@@ -40,6 +40,8 @@ pub use side::runtime;
 const LOOK: Duration = Duration::from_millis(10);
 /// How long the sides may take to send what is under way.
 const STOPPING: Micros = Micros::from_ms(1_800);
+/// Between two tries to get a lost camera back.
+const CAMERA_AGAIN: Micros = Micros::from_ms(1_000);
 /// How long the other side may take to end by itself.
 const PARTING: Micros = Micros::from_ms(500);
 
@@ -70,6 +72,8 @@ enum End {
     Tripped(Fault),
     /// A side could not start and has said why; with the exit code.
     Refused(u8),
+    /// The camera broke off in flight, and the dark side has said how.
+    CameraLost,
     /// A side died.
     Died(Side, ExitStatus),
 }
@@ -164,9 +168,20 @@ impl Flight {
     /// Starts the sides, and again when one has died, until the end.
     fn all(&self, latch: &mut Latch) -> Result<ExitCode, Failure> {
         let mut deaths = [Restarts::new(Policy::default()), Restarts::new(Policy::default())];
+        // A camera that was there may come back, for instance on its cable; one that never was is for the operator.
+        let mut lost = false;
         loop {
             match self.once(deaths.each_ref().map(Restarts::total))? {
                 End::Finished => return Ok(ExitCode::SUCCESS),
+                End::CameraLost => {
+                    debug_assert_eq!(response(Fault::CameraLost), Response::Slate, "no trip");
+                    lost = true;
+                    log::error!("{}: both are started again in {} ms", Fault::CameraLost, CAMERA_AGAIN.0 / 1000);
+                    self.rest(self.clock.now().plus(CAMERA_AGAIN));
+                }
+                End::Refused(super::INPUT) if lost && !self.stopping() => {
+                    self.rest(self.clock.now().plus(CAMERA_AGAIN))
+                }
                 End::Refused(code) => return Ok(ExitCode::from(code)),
                 End::Tripped(fault) => return Err(self.trip(latch, fault, &deaths)),
                 End::Died(side, status) => {
@@ -180,16 +195,21 @@ impl Flight {
                         Next::StartAt(moment) => {
                             let (count, ms) = (deaths[index].total(), moment.since(self.clock.now()).0 / 1000);
                             log::error!("{fault} ({status}), {count} so far: both are started again in {ms} ms");
-                            while self.clock.now() < moment && !self.stopping() {
-                                std::thread::sleep(LOOK);
-                            }
+                            self.rest(moment);
                         }
-                    }
-                    if self.stopping() {
-                        return Ok(ExitCode::SUCCESS);
                     }
                 }
             }
+            if self.stopping() {
+                return Ok(ExitCode::SUCCESS);
+            }
+        }
+    }
+
+    /// Waits for a moment, or for the wish to stop.
+    fn rest(&self, until: Micros) {
+        while self.clock.now() < until && !self.stopping() {
+            std::thread::sleep(LOOK);
         }
     }
 
@@ -256,6 +276,7 @@ impl Flight {
     fn side(&self, side: Side, restarts: [u64; 2]) -> Command {
         let mut command = Command::new("/proc/self/exe");
         command.arg0("voile").arg(side.to_string()).arg("--begun-us").arg(self.begun_us.to_string());
+        command.arg("--supervisor").arg(std::process::id().to_string());
         if let Some(config) = &self.config {
             command.arg("--config").arg(config);
         }
@@ -280,7 +301,10 @@ struct Running(Child);
 
 impl Running {
     fn end(&mut self) {
-        // One that has ended already cannot be killed, which is well.
+        // Each side leads a group, in which a camera's program is, too. One that has ended already cannot be killed,
+        // which is well.
+        let _ =
+            i32::try_from(self.0.id()).ok().and_then(Pid::from_raw).map(|pid| kill_process_group(pid, Signal::KILL));
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
@@ -304,6 +328,9 @@ fn signal(child: &Child, signal: Signal) {
 fn judged(first: Side, dark: ExitStatus, lit: ExitStatus, asked: bool) -> End {
     if let Some(fault) = lit.code().and_then(side::fault_of) {
         return End::Tripped(fault);
+    }
+    if dark.code() == Some(i32::from(side::CAMERA_BROKE)) && !asked {
+        return End::CameraLost;
     }
     let refusal = |status: ExitStatus| {
         let code = status.code().and_then(|code| u8::try_from(code).ok());

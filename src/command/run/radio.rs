@@ -227,12 +227,16 @@ impl Outlet for Radio<'_> {
                 log::warn!("{line}");
             }
         }
-        snapshot.encoder = match health.backend {
+        let encoder = match health.backend {
             Backend::Auto => "none",
             Backend::Rav1e => "rav1e",
             Backend::Openh264 => "openh264",
             Backend::M2m => "m2m",
         };
+        if snapshot.encoder == "m2m" && encoder != snapshot.encoder {
+            snapshot.encoder_falls += 1;
+        }
+        snapshot.encoder = encoder;
         snapshot.evidence_age_ms = Some(health.account.evidence_age.0 / 1000);
         snapshot.clear_share = Some(health.account.clear_fraction);
         snapshot.px_per_m = Some(health.account.px_per_m);

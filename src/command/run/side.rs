@@ -5,8 +5,9 @@ use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 
 use clap::Args;
-use rustix::process::{Signal, set_parent_process_death_signal};
+use rustix::process::{Signal, getppid, set_parent_process_death_signal};
 use rustix::stdio;
+use rustix::thread::set_name;
 use rustix::time::{ClockId, clock_gettime};
 
 use voile::base::clock::RealClock;
@@ -18,6 +19,8 @@ use super::super::{Failure, INTERNAL};
 
 /// The exit code of a side that lost the other one.
 pub const OTHER_GONE: u8 = 6;
+/// The exit code of a dark side whose camera broke off in flight.
+pub const CAMERA_BROKE: u8 = 7;
 /// The exit code of a lit side that tripped is this and the fault's number.
 const TRIP: u8 = 100;
 
@@ -29,6 +32,9 @@ pub struct Common {
     /// When the service started, on the machine's monotonic clock.
     #[arg(long)]
     begun_us: u64,
+    /// The process that started this side, with which it ends.
+    #[arg(long)]
+    supervisor: u32,
 }
 
 impl Common {
@@ -62,9 +68,20 @@ pub fn fault_of(code: i32) -> Option<Fault> {
 }
 
 /// First thing after exec: no more than the pipes is left of what was inherited, and the supervisor's end is this side's.
-pub fn isolate(side: Side) -> Result<Isolated, Failure> {
+pub fn isolate(side: Side, common: &Common) -> Result<Isolated, Failure> {
+    // For the process list; otherwise it would show the link that was started.
+    let name = match side {
+        Side::Dark => c"voile dark",
+        Side::Lit => c"voile lit",
+    };
+    set_name(name).map_err(|error| Failure::new(INTERNAL, error))?;
     let isolated = sandbox::isolate(side, &[]).map_err(|error| Failure::new(INTERNAL, error))?;
     set_parent_process_death_signal(Some(Signal::KILL)).map_err(|error| Failure::new(INTERNAL, error))?;
+    // It may have died before the kernel knew whom to tell.
+    let parent = getppid().map(|parent| parent.as_raw_nonzero().get().unsigned_abs());
+    if parent != Some(common.supervisor) {
+        return Err(Failure::new(INTERNAL, "the supervisor has ended already: start the service again"));
+    }
     Ok(isolated)
 }
 
