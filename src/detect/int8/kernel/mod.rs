@@ -30,6 +30,7 @@ pub struct Weights {
     /// -127 to 127.
     pub narrow: Vec<Tap<i8>>,
     /// The same in 16 bits, for the kernels that have no 8-bit product; empty for the others.
+    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "AVX2 alone has no 8-bit product"))]
     pub wide: Vec<Tap<i16>>,
     /// Added to the sum, one per output.
     pub bias: Vec<i32>,
