@@ -5,11 +5,20 @@
 //! buffers, the detector's copies and the pyramids are in it too.
 
 use std::io;
+use std::sync::OnceLock;
 
 use rustix::mm::{MlockAllFlags, mlockall};
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 
 use super::{SandboxError, kernel};
+
+/// The limit on locked memory, in bytes, as it was when it was first asked for: a side that has given up its rights may
+/// not ask the kernel any more.
+static LIMIT: OnceLock<Option<u64>> = OnceLock::new();
+
+fn limit() -> Option<u64> {
+    *LIMIT.get_or_init(|| getrlimit(Resource::Memlock).current)
+}
 
 /// How much of the process' memory is kept from swap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,7 +51,7 @@ pub(super) fn lift_limit() {
 /// Locks what the process has and will have, page by page as it is touched. With a finite limit this is not tried: the
 /// first allocation above it would fail in flight.
 pub(super) fn lock_all() -> Locked {
-    let limit = getrlimit(Resource::Memlock).current;
+    let limit = limit();
     let flags = MlockAllFlags::CURRENT | MlockAllFlags::FUTURE | MlockAllFlags::ONFAULT;
     match limit {
         None if mlockall(flags).is_ok() => Locked::All,
@@ -53,7 +62,7 @@ pub(super) fn lock_all() -> Locked {
 
 /// The limit as it stands in a message.
 fn limit_words() -> String {
-    match getrlimit(Resource::Memlock).current {
+    match limit() {
         None => "unlimited".to_owned(),
         Some(bytes) => format!("{bytes} bytes"),
     }

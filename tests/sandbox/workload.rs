@@ -139,6 +139,11 @@ fn dark(camera: &mut Child) {
     let pool = FramePool::new(Shape::packed(Size::new(640, 360), Layout::I420), 2);
     let mut frame = pool.take(0, Micros(0));
     sandbox::keep_private(frame.planes_mut().0.data).unwrap();
+    // More than most limits allow: it is told, and the side lives on.
+    let mut large = vec![0; 64 << 20];
+    if let Err(error) = sandbox::keep_private(&mut large) {
+        assert!(error.to_string().contains("the limit is"), "{error}");
+    }
     let mut frames = camera.stdout.take().unwrap();
     poll(&mut [PollFd::new(&frames, PollFlags::IN)], None).unwrap();
     frames.read_exact(frame.planes_mut().0.data).unwrap();
