@@ -50,7 +50,7 @@ def strike(service: Service, lot: random.Random, name: str, event: str, early: b
         signal.pidfd_send_signal(process, signal.SIGCONT)
         service.woken = woken
     else:
-        # The runtime takes the first fault that comes from outside for none of its own, and lets it pass.
+        # While it starts, the runtime takes the first fault that comes from outside for none of its own.
         while not select.select([process], [], [], 0)[0]:
             woken = service.gone = service.woken = time.time()
             signal.pidfd_send_signal(process, signal.SIGSEGV if event == "crashed" else signal.SIGKILL)

@@ -248,20 +248,21 @@ impl Config {
         })
     }
 
+    /// How the service encodes: as told, in the codec of the link.
+    pub fn coding(&self) -> encode::Settings {
+        encode::Settings { codec: self.on_link, ..self.encode }
+    }
+
     /// The policy in canonical form: every value that decides coverage, one a line, and the model's hash.
     pub fn policy(&self, model_sha256: &str) -> String {
         let mask = &self.mask;
-        let paint = match mask.paint {
-            Paint::Solid => "solid",
-            Paint::Mosaic => "mosaic",
-        };
         let (density, ms) = (&mask.density, |time: Micros| (time.0 / 1000).to_string());
         let pitch = density.pitch_deg.map_or("any".to_owned(), |pitch| pitch.to_string());
         let lines: [(&str, String); 20] = [
             ("detect.model", model_sha256.to_owned()),
             ("detect.every", self.detect.every.to_string()),
             ("detect.passes", self.detect.passes.to_string()),
-            ("mask.paint", paint.to_owned()),
+            ("mask.paint", mask.paint.word().to_owned()),
             ("mask.lookahead_ms", ms(mask.lookahead)),
             ("mask.evidence_age_max_ms", ms(mask.evidence_age_max)),
             ("mask.hold_ms", ms(mask.hold)),

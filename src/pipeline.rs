@@ -475,7 +475,7 @@ impl Source<'_> {
 }
 
 /// Dark half, second thread: evidence for the newest look. A pass that fails, in whatever way, is one pass less. The
-/// canary goes before it, so that no evidence comes from a network that was never asked.
+/// canary goes before it: a network that it could not ask gives no evidence, one that does not see it ends the stream.
 fn detect(
     detector: &mut Detector,
     mut canary: Option<Canary>,
@@ -484,17 +484,20 @@ fn detect(
     clock: &dyn Clock,
 ) {
     for look in looks {
-        let now = clock.now();
-        let flown = catch_unwind(AssertUnwindSafe(|| canary.as_mut().map_or(Ok(()), |canary| canary.tend(now))));
-        if let Ok(Err(fault)) = flown {
-            // A closed queue means that the stream has ended already.
-            let _ = passes.send(Event::Fault(fault));
-            return;
-        }
         let start = clock.now();
         // Nothing of a pass that broke off is used: each begins by filling every buffer anew.
-        let evidence = catch_unwind(AssertUnwindSafe(|| detector.examine_look(&look)));
+        let evidence = catch_unwind(AssertUnwindSafe(|| {
+            if let Some(canary) = &mut canary {
+                canary.tend(start)?;
+            }
+            detector.examine_look(&look)
+        }));
         let evidence = evidence.unwrap_or(Err(Fault::DetectorFailed));
+        if matches!(evidence, Err(Fault::CanaryClear)) {
+            // A closed queue means that the stream has ended already.
+            let _ = passes.send(Event::Fault(Fault::CanaryClear));
+            return;
+        }
         let took = clock.now().since(start);
         let sequence = look.sequence();
         drop(look);

@@ -210,7 +210,7 @@ fn dark_died() {
 
 #[test]
 fn lit_died() {
-    died("lit", Signal::SEGV, "link side died (signal: ", Fault::LitDied);
+    died("lit", Signal::SEGV, "link side died (signal: 11 (SIGSEGV)", Fault::LitDied);
 }
 
 #[test]

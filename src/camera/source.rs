@@ -3,6 +3,7 @@
 //! A clip or a scene stands in for a camera: its frames come at their own pace, once. Opening reads headers and builds
 //! towns, and starts no thread, so that rights can be given up afterwards.
 
+use std::fmt;
 use std::fs::File;
 use std::io::BufReader;
 use std::path::PathBuf;
@@ -37,6 +38,18 @@ impl Source {
             ("clip", path) if !path.is_empty() => Some(Self::Clip(PathBuf::from(path))),
             ("scene", seed) => seed.parse().ok().map(Self::Scene),
             _ => None,
+        }
+    }
+}
+
+/// As [`Source::read`] reads it.
+impl fmt::Display for Source {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Device(path) => write!(out, "{}", path.display()),
+            Self::Pipe(program) => write!(out, "pipe:{program}"),
+            Self::Clip(path) => write!(out, "clip:{}", path.display()),
+            Self::Scene(seed) => write!(out, "scene:{seed}"),
         }
     }
 }
@@ -107,6 +120,9 @@ mod tests {
         assert_eq!(Source::read("clip:a:b.y4m"), Some(Source::Clip("a:b.y4m".into())));
         assert_eq!(Source::read("/dev/video2"), Some(Source::Device("/dev/video2".into())));
         assert_eq!(Source::read("pipe:rpicam-vid -o -"), Some(Source::Pipe("rpicam-vid -o -".to_owned())));
+        for text in ["scene:7", "clip:a:b.y4m", "/dev/video2", "pipe:rpicam-vid -o -"] {
+            assert_eq!(Source::read(text).expect("a source").to_string(), text);
+        }
         for text in ["", "scene:", "scene:-1", "clip:", "pipe: ", "video0", "http://camera", "file:x"] {
             assert_eq!(Source::read(text), None, "{text}");
         }

@@ -6,9 +6,7 @@ use std::fmt::Display;
 use std::path::Path;
 
 use super::Config;
-use crate::camera::Source;
 use crate::encode::Codec;
-use crate::mask::Paint;
 
 /// Text as TOML writes it.
 fn quoted(text: &str) -> String {
@@ -47,15 +45,7 @@ impl Config {
         let mut page = Page::default();
         let Self { camera, detect, mask, encode, on_link, link, interlock, sandbox_min, canary_every } = self;
         page.section("camera");
-        page.key(
-            "source",
-            quoted(&match &camera.source {
-                Source::Device(device) => device.display().to_string(),
-                Source::Pipe(program) => format!("pipe:{program}"),
-                Source::Clip(clip) => format!("clip:{}", clip.display()),
-                Source::Scene(seed) => format!("scene:{seed}"),
-            }),
-        );
+        page.key("source", quoted(&camera.source.to_string()));
         page.key("width", camera.size.width);
         page.key("height", camera.size.height);
         page.key("fps", camera.fps);
@@ -66,13 +56,7 @@ impl Config {
         page.key("passes", detect.passes);
         page.key("threads", detect.threads);
         page.section("mask");
-        page.key(
-            "paint",
-            quoted(match mask.paint {
-                Paint::Solid => "solid",
-                Paint::Mosaic => "mosaic",
-            }),
-        );
+        page.key("paint", quoted(mask.paint.word()));
         page.key("margin", mask.margin_px);
         page.key("lookahead_ms", mask.lookahead.0 / 1000);
         page.key("hold_ms", mask.hold.0 / 1000);
@@ -102,7 +86,7 @@ impl Config {
                 Codec::Av1 => "av1",
             }),
         );
-        page.key("backend", quoted(&encode.backend.to_string()));
+        page.key("backend", quoted(encode.backend.word()));
         page.key("bitrate_kbps", encode.bitrate_kbps);
         page.key("group_ms", encode.group_ms);
         page.key("threads", encode.threads);

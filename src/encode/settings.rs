@@ -18,14 +18,21 @@ pub enum Backend {
     Rav1e,
 }
 
-impl std::fmt::Display for Backend {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(match self {
+impl Backend {
+    /// As the configuration writes it.
+    pub const fn word(self) -> &'static str {
+        match self {
             Self::Auto => "auto",
             Self::M2m => "m2m",
             Self::Openh264 => "openh264",
             Self::Rav1e => "rav1e",
-        })
+        }
+    }
+}
+
+impl std::fmt::Display for Backend {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.word())
     }
 }
 

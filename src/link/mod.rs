@@ -52,8 +52,10 @@ const PAYLOAD_TYPE: u8 = 96;
 const RATE_HZ: u32 = 90_000;
 /// Longest that a packet may wait: older pictures mislead a pilot more than a gap does.
 const WAIT_MAX: Micros = Micros::from_ms(500);
-/// Age from which a picture is of no use: the longest look-ahead, and as long again to encode and wait.
+/// Age from which a picture is of no use: the longest look-ahead, and as long again to encode and wait. An encoder keeps
+/// some frames back, which takes longer where they are further apart.
 const STALE: Micros = Micros::from_ms(1_000);
+const STALE_FRAMES: u64 = 8;
 /// When to try again after the kernel had no room.
 const BUSY_PAUSE: Micros = Micros::from_ms(2);
 /// Shortest time between two requests for a key frame.
@@ -75,6 +77,8 @@ pub struct Link {
     waiting: bool,
     asked: Option<Micros>,
     heard: Micros,
+    /// Age from which a picture is thrown away.
+    stale: Micros,
 }
 
 impl Link {
@@ -98,6 +102,7 @@ impl Link {
             waiting: true,
             asked: None,
             heard: Micros(0),
+            stale: STALE.max(Micros(STALE_FRAMES * stream.interval.0)),
         })
     }
 
@@ -105,7 +110,7 @@ impl Link {
     pub fn push(&mut self, unit: &AccessUnit, now: Micros) -> Pushed {
         let hopeless = self.waiting && !unit.key;
         // What a side that hung brings along when it wakes.
-        let old = now.since(unit.captured) > STALE;
+        let old = now.since(unit.captured) > self.stale;
         if hopeless || old || now < self.wire.retry() {
             return self.refuse(Pushed::Dropped);
         }

@@ -70,6 +70,18 @@ fn what_a_side_brings_along_that_hung_is_not_sent() {
 }
 
 #[test]
+fn a_slow_stream_has_time_for_what_its_encoder_keeps_back() {
+    let socket = receiver("127.0.0.1:0");
+    let destination = socket.local_addr().expect("address");
+    let stream = Stream { codec: Codec::H264, bitrate_kbps: 1000, interval: moment(500) };
+    let settings = Settings { destination, preset: None, ..Settings::default() };
+    let mut link = Link::open(settings, stream).expect("valid");
+    let unit = AccessUnit { captured: moment(1_000), ..unit(true, 100) };
+    assert_eq!(link.push(&unit, moment(5_001)), Pushed::Dropped);
+    assert_eq!(link.push(&unit, moment(5_000)), Pushed::Queued, "four frames kept back, and as many to wait");
+}
+
+#[test]
 fn a_unit_arrives_spread_over_time_and_whole() {
     let socket = receiver("127.0.0.1:0");
     let mut link = to(socket.local_addr().expect("address"));

@@ -19,6 +19,16 @@ pub enum Paint {
     Mosaic,
 }
 
+impl Paint {
+    /// As the configuration writes it.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Solid => "solid",
+            Self::Mosaic => "mosaic",
+        }
+    }
+}
+
 /// Blocks across a region's shorter side in a mosaic, at most.
 const MOSAIC_ACROSS: usize = 5;
 /// Blocks of a slate, across and down, at most.

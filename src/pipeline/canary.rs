@@ -31,8 +31,7 @@ pub struct Canary {
 }
 
 impl Canary {
-    /// A canary that shares the network of `detector`, which is prepared for the stream, and the stream's policy; it flies
-    /// every so often.
+    /// A canary that shares the network of `detector` and the stream's policy; it flies every so often.
     ///
     /// # Errors
     /// The network cannot be compiled for the canary's size.
@@ -52,23 +51,16 @@ impl Canary {
         })
     }
 
-    /// Flies if it is time to.
+    /// Flies if it is time to. One that could not is due again at once.
     ///
     /// # Errors
-    /// [`Fault::CanaryClear`]. A network that cannot be run at all is the frames' to say.
+    /// As [`Canary::fly`]. Until it has flown, no pass may count: nobody knows whether the network sees.
     pub fn tend(&mut self, now: Micros) -> Result<(), Fault> {
-        if now < self.due {
-            return Ok(());
+        if now >= self.due {
+            self.fly()?;
+            self.due = now.plus(self.every);
         }
-        self.due = now.plus(self.every);
-        match self.fly() {
-            Err(Fault::CanaryClear) => Err(Fault::CanaryClear),
-            Err(fault) => {
-                log::warn!("the canary could not fly: {fault}");
-                Ok(())
-            }
-            Ok(_) => Ok(()),
-        }
+        Ok(())
     }
 
     /// Flies; the picture as it would be sent, with none of its people or vehicles in it.
@@ -106,8 +98,7 @@ mod tests {
     fn canary(model: Option<&str>, settings: &mask::Settings, passes: usize) -> Canary {
         let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/models");
         let model = model.map(|name| folder.join(name));
-        let mut detector = Detector::load(&detect::Settings { model, passes, ..detect::Settings::default() }).unwrap();
-        detector.prepare(canary::SIZE).unwrap();
+        let detector = Detector::load(&detect::Settings { model, passes, ..detect::Settings::default() }).unwrap();
         Canary::new(&detector, settings, Micros::from_ms(10_000)).unwrap()
     }
 
@@ -137,14 +128,19 @@ mod tests {
         let mut canary = canary(Some("blind.onnx"), &mask::Settings::default(), 1);
         assert_eq!(canary.fly().err(), Some(Fault::CanaryClear));
         assert_eq!(canary.tend(Micros(0)), Err(Fault::CanaryClear), "due at once");
-        assert_eq!(canary.tend(Micros::from_ms(9_999)), Ok(()), "not due again yet");
         assert_eq!(canary.tend(Micros::from_ms(10_000)), Err(Fault::CanaryClear));
     }
 
     #[test]
-    fn a_network_that_cannot_be_run_is_not_the_canarys_to_judge() {
+    fn until_it_has_flown_it_is_due() {
         let mut canary = canary(Some("nan.onnx"), &mask::Settings::default(), 1);
         assert_eq!(canary.fly().err(), Some(Fault::EvidenceMalformed));
+        assert_eq!(canary.tend(Micros(0)), Err(Fault::EvidenceMalformed));
+        assert_eq!(canary.tend(Micros(1)), Err(Fault::EvidenceMalformed), "the next pass is withheld as well");
+        let mut canary = self::canary(None, &mask::Settings::default(), 1);
         assert_eq!(canary.tend(Micros(0)), Ok(()));
+        assert_eq!((canary.due, canary.frames), (Micros::from_ms(10_000), 2));
+        assert_eq!(canary.tend(Micros::from_ms(9_999)), Ok(()));
+        assert_eq!(canary.frames, 2, "not due again yet");
     }
 }

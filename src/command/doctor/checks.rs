@@ -53,7 +53,7 @@ pub fn all(config: &Config, file: Option<&Path>, tell: &mut dyn FnMut(Finding)) 
     tell(finding);
     tell(encoder(config, mode));
     if let Ok(detector) = detector {
-        tell(fly(config, detector));
+        tell(fly(config, &detector));
     }
     let missing = "a hung board would keep its radio on: wire one to the radio's switch, set [interlock] heartbeat";
     tell(line("heartbeat", config.interlock.heartbeat.as_deref(), Some(missing), Place::output));
@@ -149,17 +149,13 @@ fn camera(config: &Config) -> (Finding, Option<Mode>) {
     }
 }
 
-fn coding(config: &Config) -> encode::Settings {
-    encode::Settings { codec: config.on_link, ..config.encode }
-}
-
 /// Opens the encoder for the camera's pictures, or for those that are asked for.
 fn encoder(config: &Config, mode: Option<Mode>) -> Finding {
     let (size, rate, full) = match mode {
         Some(mode) => (mode.shape.size, (mode.rate.frames, mode.rate.seconds), mode.full_range),
         None => (config.camera.size, (config.camera.fps, 1), false),
     };
-    let settings = coding(config);
+    let settings = config.coding();
     match encode::open(&settings, size, rate, full) {
         Ok(encoder) => {
             let backend = encoder.backend();
@@ -173,11 +169,9 @@ fn encoder(config: &Config, mode: Option<Mode>) -> Finding {
 }
 
 /// One canary through network, mask and encoder.
-fn fly(config: &Config, mut detector: Detector) -> Finding {
+fn fly(config: &Config, detector: &Detector) -> Finding {
     let begun = Instant::now();
-    let prepared = detector.prepare(canary::SIZE);
-    let canary = prepared.and_then(|()| Canary::new(&detector, &config.mask, config.canary_every));
-    let mut canary = match canary {
+    let mut canary = match Canary::new(detector, &config.mask, config.canary_every) {
         Ok(canary) => canary,
         Err(error) => return Finding::fail("canary", error),
     };
@@ -191,7 +185,7 @@ fn fly(config: &Config, mut detector: Detector) -> Finding {
     };
     let clear = flown.account().clear_fraction;
     let mut units = Vec::new();
-    let coded = encode::open(&coding(config), canary::SIZE, RATE, false)
+    let coded = encode::open(&config.coding(), canary::SIZE, RATE, false)
         .map(|mut encoder| encoder.submit(flown, &mut units).and_then(|()| encoder.finish(&mut units)));
     match coded {
         Ok(Ok(())) => {

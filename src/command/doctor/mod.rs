@@ -1,8 +1,8 @@
 //! `voile doctor`: the pre-flight. A line for each part: ok, warn or fail, and the mend.
 //!
-//! Opens what the service would open, with the same code and settings, and lets go of it again; sends nothing and
-//! changes nothing. To be run as the service's user while the service is stopped, since lines and cameras have one
-//! holder. Exit code 1 if anything fails.
+//! Opens what the service would open, with the same code and settings, and lets go of it again; sends nothing, and
+//! leaves nothing behind but the folders that the service would make. To be run as the service's user while the
+//! service is stopped, since lines and cameras have one holder. Exit code 1 if anything fails.
 
 mod checks;
 mod probe;

@@ -47,7 +47,7 @@ impl Dark {
         };
         let mode = camera.mode();
         let (size, rate) = (mode.shape.size, (mode.rate.frames, mode.rate.seconds));
-        let coding = encode::Settings { codec: config.on_link, ..config.encode };
+        let coding = config.coding();
         let open = |coding: &encode::Settings| {
             encode::open(coding, size, rate, mode.full_range).map_err(|error| Failure::new(USAGE, error))
         };

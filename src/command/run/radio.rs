@@ -227,13 +227,8 @@ impl Outlet for Radio<'_> {
                 log::warn!("{line}");
             }
         }
-        let encoder = match health.backend {
-            Backend::Auto => "none",
-            Backend::Rav1e => "rav1e",
-            Backend::Openh264 => "openh264",
-            Backend::M2m => "m2m",
-        };
-        if snapshot.encoder == "m2m" && encoder != snapshot.encoder {
+        let encoder = if health.backend == Backend::Auto { "none" } else { health.backend.word() };
+        if snapshot.encoder == Backend::M2m.word() && encoder != snapshot.encoder {
             snapshot.encoder_falls += 1;
         }
         snapshot.encoder = encoder;
