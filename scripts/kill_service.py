@@ -3,6 +3,7 @@
 Knows how to start and stop it, where its processes are, and what an operator does after a trip. Judges no picture.
 """
 
+import contextlib
 import os
 import shutil
 import socket
@@ -183,8 +184,9 @@ class Service:
                 self.again()
             if self.pid(name):
                 self.radio.listen(pause)
-                if pid := self.pid(name):
-                    return os.pidfd_open(pid)
+                with contextlib.suppress(ProcessLookupError):
+                    if pid := self.pid(name):
+                        return os.pidfd_open(pid)
             self.radio.receive(0.001)
         raise Failed(f"no process {name} in {PATIENCE:.0f} s")
 

@@ -12,6 +12,7 @@ operator would; nothing of a stream comes SILENT seconds after its death; no pro
 not asserted: they are the machine's as much as the service's.
 """
 
+import contextlib
 import json
 import math
 import os
@@ -35,12 +36,28 @@ SILENT = 2.0
 
 
 def strike(service: Service, lot: random.Random, name: str, event: str, early: bool) -> dict:
-    """One event: what was done, and at which moments."""
-    radio = service.radio
+    """One event: what was done, and at which moments. Strikes again where a process ended of the event before."""
+    while True:
+        process = target(service, lot, name, early)
+        try:
+            return blow(service, lot, process, name, event) | {"early": early}
+        except ProcessLookupError:
+            continue
+        finally:
+            os.close(process)
+
+
+def target(service: Service, lot: random.Random, name: str, early: bool) -> int:
+    """The process to strike, at its moment."""
     if not early:
         service.flow()
     # Of those at the start, half come before a process has come to itself.
-    process = service.descriptor(name, lot.uniform(0.0, lot.choice([0.02, 0.4])) if early else lot.uniform(0.05, 1.0))
+    return service.descriptor(name, lot.uniform(0.0, lot.choice([0.02, 0.4])) if early else lot.uniform(0.05, 1.0))
+
+
+def blow(service: Service, lot: random.Random, process: int, name: str, event: str) -> dict:
+    """One event on a process that lives."""
+    radio = service.radio
     moment = woken = time.time()
     if event.startswith("stopped"):
         signal.pidfd_send_signal(process, signal.SIGSTOP)
@@ -53,7 +70,8 @@ def strike(service: Service, lot: random.Random, name: str, event: str, early: b
         # While it starts, the runtime takes the first fault that comes from outside for none of its own.
         while not select.select([process], [], [], 0)[0]:
             woken = service.gone = service.woken = time.time()
-            signal.pidfd_send_signal(process, signal.SIGSEGV if event == "crashed" else signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                signal.pidfd_send_signal(process, signal.SIGSEGV if event == "crashed" else signal.SIGKILL)
             radio.receive()
         service.deaths[name] += 1
         if event != "stopped, then killed" or name == "supervisor":
@@ -61,8 +79,7 @@ def strike(service: Service, lot: random.Random, name: str, event: str, early: b
             moment = woken
         if name == "supervisor" and not radio.listen(SILENT, lambda: service.down() and not service.left_over()):
             raise Failed(f"processes {service.left_over()} live {SILENT:.0f} s after their supervisor's death")
-    os.close(process)
-    return {"process": name, "event": event, "early": early, "moment": moment, "woken": woken}
+    return {"process": name, "event": event, "moment": moment, "woken": woken}
 
 
 def times(radio: Radio, row: dict, measured: bool) -> None:
