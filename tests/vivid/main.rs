@@ -1,6 +1,6 @@
 //! Capture from a real kernel: the simulated cameras of vivid.
 //!
-//! Formats, sizes, refusals, faults on order, and known pictures through the HDMI loop.
+//! Formats, sizes, refusals, faults on order, and known pictures and a clip through the HDMI loop.
 //!
 //! `VOILE_TEST_CAMERAS` names two capture nodes of vivid, the first single-planar, the second multi-planar, each with a
 //! webcam as input 0 and HDMI as input 1; `VOILE_TEST_CAMERA_OUT` their output nodes, and `VOILE_TEST_ENCODER` a codec.
@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, missing_docs, reason = "a test that fails panics")]
 
 mod bench;
+mod clip;
 mod faults;
 mod formats;
 mod pictures;

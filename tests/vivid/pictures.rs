@@ -24,22 +24,26 @@ fn picture(n: u32, size: Size) -> [Vec<u8>; 3] {
         (0..length).map(|_| byte()).collect()
     };
     let mut luma = noise(size.area());
-    for (y, row) in luma.chunks_mut(size.width).enumerate().take(BLOCK) {
-        let _ = y;
+    mark(&mut luma, n, size);
+    [luma, noise(size.chroma().area()), noise(size.chroma().area())]
+}
+
+/// Writes a picture's number over its first rows.
+pub fn mark(luma: &mut [u8], n: u32, size: Size) {
+    for row in luma.chunks_mut(size.width).take(BLOCK) {
         for (bit, block) in row.chunks_mut(BLOCK).take(16).enumerate() {
             block.fill(if n >> bit & 1 == 1 { 235 } else { 16 });
         }
     }
-    [luma, noise(size.chroma().area()), noise(size.chroma().area())]
 }
 
 /// The number in a picture.
-fn number(luma: &[u8]) -> u32 {
+pub fn number(luma: &[u8]) -> u32 {
     (0..16).map(|bit| u32::from(luma[bit * BLOCK + BLOCK / 2] > 125) << bit).sum()
 }
 
 /// The planes as the driver wants them, one after the other.
-fn packed([y, u, v]: &[Vec<u8>; 3], coding: Coding, size: Size) -> Vec<u8> {
+pub fn packed([y, u, v]: &[Vec<u8>; 3], coding: Coding, size: Size) -> Vec<u8> {
     match coding {
         Coding::I420 | Coding::I420Split => [y.as_slice(), u, v].concat(),
         Coding::Nv12 | Coding::Nv12Split => {
@@ -59,7 +63,7 @@ fn packed([y, u, v]: &[Vec<u8>; 3], coding: Coding, size: Size) -> Vec<u8> {
 }
 
 /// Connects the pair by HDMI at 640x480, pictures in `coding`.
-fn connect(pair: &Pair, coding: Coding) {
+pub fn connect(pair: &Pair, coding: Coding) {
     tell(&pair.capture, &["--set-input=1", "--set-dv-bt-timings", "index=0"]);
     tell(&pair.output, &["--set-dv-bt-timings", "index=0"]);
     let format = format!("--set-fmt-video-out=width=640,height=480,pixelformat={}", letters_of(coding));
@@ -115,12 +119,12 @@ fn seen(bench: &mut Bench, n: u32, sent: &[Vec<u8>; 3]) -> usize {
 }
 
 /// A program that shows pictures on an output node: each until the next is there.
-struct Player(Child);
+pub struct Player(Child);
 
 impl Player {
-    const BUFFERS: u32 = 4;
+    pub const BUFFERS: u32 = 4;
 
-    fn start(node: &str) -> Self {
+    pub fn start(node: &str) -> Self {
         let buffers = format!("--stream-out-mmap={}", Self::BUFFERS);
         let mut player = Command::new("v4l2-ctl");
         player.args(["-d", node, &buffers, "--stream-from=-"]);
@@ -128,7 +132,7 @@ impl Player {
         Self(player.spawn().expect("v4l2-ctl"))
     }
 
-    fn show(&mut self, picture: &[u8]) {
+    pub fn show(&mut self, picture: &[u8]) {
         self.0.stdin.as_mut().unwrap().write_all(picture).unwrap();
     }
 }
