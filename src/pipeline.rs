@@ -221,6 +221,12 @@ pub trait Outward: Send {
 pub trait Inward {
     /// What comes next, within `longest` if that is given.
     fn next(&mut self, longest: Option<Duration>) -> Heard;
+
+    /// Whether the dark half is gone, whatever of its still lies in the seam. One that ends in order waits until the lit
+    /// half has sent all.
+    fn abandoned(&self) -> bool {
+        false
+    }
 }
 
 /// What the lit half gets to hear.
@@ -645,7 +651,11 @@ pub fn lit_half(
     let mut interlock = Interlock::default();
     let (mut ended, mut gone) = (false, None);
     while !ended && interlock.tripped().is_none() {
-        let result = match outlet.tend(&interlock) {
+        // Of a dark half that died nothing more is sent, however long the lit half itself was kept from looking: what it
+        // left in the seam is only read, since it may say why.
+        let abandoned = seam.abandoned();
+        let tended = if abandoned { Ok(None) } else { outlet.tend(&interlock) };
+        let result = match tended {
             Err(fault) => Err(fault),
             Ok(back) => match seam.next(back.map(|back| Duration::from_micros(back.since(clock.now()).0))) {
                 Heard::Crossing(Crossing::Health(health)) => {
@@ -655,13 +665,14 @@ pub fn lit_half(
                     }
                     outlet.note(health)
                 }
+                Heard::Crossing(Crossing::Unit(_) | Crossing::Pause) if abandoned => Ok(()),
                 Heard::Crossing(Crossing::Unit(unit)) => match interlock.permit(clock.now()) {
                     Some(permit) => outlet.send(unit, &permit),
                     None => break,
                 },
                 Heard::Crossing(Crossing::End) => {
                     ended = true;
-                    outlet.drain(&interlock)
+                    if abandoned { Ok(()) } else { outlet.drain(&interlock) }
                 }
                 Heard::Crossing(Crossing::Pause) => match interlock.permit(clock.now()) {
                     Some(permit) => outlet.pause(permit),

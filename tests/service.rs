@@ -280,6 +280,26 @@ fn a_stopped_side_sends_nothing_and_goes_on() {
 }
 
 #[test]
+fn what_a_dead_dark_side_left_behind_is_not_sent() {
+    let service = Service::start("");
+    let first = service.streams();
+    let lit = service.side("lit");
+    kill_process(lit, Signal::STOP).unwrap();
+    // Pictures gather in the pipe.
+    std::thread::sleep(Duration::from_millis(600));
+    kill_process(service.side("dark"), Signal::KILL).unwrap();
+    while service.packet(None, Duration::from_millis(50)).is_some() {}
+    kill_process(lit, Signal::CONT).unwrap();
+    let mut units = 0;
+    while let Some(packet) = service.packet(None, PATIENCE).filter(|packet| packet[8..12] == first[8..12]) {
+        units += u32::from(packet[1] >> 7);
+    }
+    // One whose last packet was on its way into the kernel when the side was stopped.
+    assert!(units <= 1, "{units} units of a stream whose source is dead: {}", service.said());
+    service.says("camera side died (signal: 9");
+}
+
+#[test]
 fn died_too_often() {
     let mut service = Service::start("");
     for death in 1..=6 {

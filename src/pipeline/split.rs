@@ -40,11 +40,12 @@ impl<'a> Reports<'a> {
         Ok(Self { writer, clock, shift })
     }
 
-    /// Says that all has been sent.
+    /// Says that all has been sent. The pipe is to stay open until the lit side has ended: it sends nothing of one that
+    /// is gone.
     ///
     /// # Errors
     /// As [`Reports::open`]; also where a frame has no unit yet.
-    pub fn end(mut self, end: &DarkEnd) -> Result<(), SeamError> {
+    pub fn end(&mut self, end: &DarkEnd) -> Result<(), SeamError> {
         self.say(&Report::End(Tally { frames: end.frames, dropped: end.dropped }))
     }
 
@@ -149,6 +150,10 @@ impl Inward for Hearing<'_> {
             Ok(Some(Report::Hello(_))) => Heard::Fault(Fault::SeamGarbled),
             Err(error) => Heard::Fault(fault(&error)),
         }
+    }
+
+    fn abandoned(&self) -> bool {
+        self.reader.source().abandoned()
     }
 }
 

@@ -40,6 +40,13 @@ impl Inflow {
         ready(&pipe, OFlags::RDONLY).map_err(|reason| SeamError::Descriptor { reason })?;
         Ok(Self(File::from(pipe)))
     }
+
+    /// Whether nobody can write any more. What was written before may still lie in the pipe.
+    pub fn abandoned(&self) -> bool {
+        let mut pipe = [PollFd::new(&self.0, PollFlags::empty())];
+        // This one flag is told without being asked for.
+        poll(&mut pipe, Some(&Timespec::default())).is_ok() && pipe[0].revents().contains(PollFlags::HUP)
+    }
 }
 
 impl Outflow {

@@ -158,7 +158,9 @@ fn a_short_message_never_tears_and_may_be_tried_again() {
 fn the_other_side_is_missed_when_it_is_gone() {
     let clock = RealClock::start();
     let (reader, writer) = ends();
+    assert!(!reader.abandoned());
     drop(writer);
+    assert!(reader.abandoned());
     let error = ReportReader::new(reader).receive(&clock, NEVER).expect_err("nobody writes");
     assert_eq!(error, SeamError::Broken { from: Side::Dark, offset: 0 });
     let (reader, writer) = ends();

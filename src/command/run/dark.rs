@@ -3,6 +3,7 @@
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
 use clap::Args;
@@ -23,6 +24,9 @@ use voile::seam::{self, Hello, LONGEST, Request, RequestReader};
 
 use super::super::{Failure, INPUT, INTERNAL, USAGE};
 use super::side::{self, Common};
+
+/// Longest wait for the lit side to send what it has: longer than it takes for that.
+const DRAINED: Duration = Duration::from_millis(400);
 
 /// The dark side of `voile run`.
 #[derive(Args)]
@@ -67,7 +71,7 @@ impl Dark {
             None => open(&coding)?,
         };
         let (wishes, stop) = (Arc::new(Wishes::default()), Arc::new(AtomicBool::new(false)));
-        listen(RequestReader::new(requests), Arc::clone(&wishes), Arc::clone(&stop))?;
+        let lit_ended = listen(RequestReader::new(requests), Arc::clone(&wishes), Arc::clone(&stop))?;
 
         let clock = Arc::new(RealClock::start());
         camera.begin(clock.clone(), Arc::clone(&stop));
@@ -109,7 +113,12 @@ impl Dark {
         if end.died {
             return Err(Failure::new(INTERNAL, "a thread of the dark side panicked: please report the lines above"));
         }
-        match (reports.end(&end), end.camera) {
+        let said = reports.end(&end);
+        if said.is_ok() {
+            // Nothing is ever sent by the other thread: it ends with the lit side.
+            let _ = lit_ended.recv_timeout(DRAINED);
+        }
+        match (said, end.camera) {
             (Err(error), _) => Ok(parted(&error)),
             // A camera that breaks off may come back: the supervisor starts both sides again. A clip does not mend itself.
             (Ok(()), Some(error @ CameraError::Broke { .. })) => Err(Failure::new(side::CAMERA_BROKE, error)),
@@ -139,22 +148,26 @@ struct Wishes {
     bitrate: AtomicU32,
 }
 
-/// Hears what the lit side asks for. No request weakens a mask; a lit side that is gone, or lies, ends the stream.
-fn listen(mut reader: RequestReader, wishes: Arc<Wishes>, stop: Arc<AtomicBool>) -> Result<(), Failure> {
+/// Hears what the lit side asks for, until it is gone, which closes the channel. No request weakens a mask; a lit side that
+/// is gone, or lies, ends the stream.
+fn listen(mut reader: RequestReader, wishes: Arc<Wishes>, stop: Arc<AtomicBool>) -> Result<Receiver<()>, Failure> {
+    let (alive, ended) = channel();
     let hear = move || {
+        let _alive: Sender<()> = alive;
         let clock = RealClock::start();
         loop {
             match reader.receive(&clock, clock.now().plus(LONGEST)) {
                 Ok(Some(Request::KeyFrame)) => wishes.key_frame.store(true, Ordering::Relaxed),
                 Ok(Some(Request::Bitrate(kbps))) => wishes.bitrate.store(kbps, Ordering::Relaxed),
-                Ok(Some(Request::Stop)) | Err(_) => break,
+                Ok(Some(Request::Stop)) => stop.store(true, Ordering::Relaxed),
+                Err(_) => break,
                 Ok(None) => {}
             }
         }
         stop.store(true, Ordering::Relaxed);
     };
     let thread = std::thread::Builder::new().name("requests".to_owned()).spawn(hear);
-    thread.map(drop).map_err(|error| Failure::new(INTERNAL, format_args!("a thread for requests: {error}")))
+    thread.map(|_| ended).map_err(|error| Failure::new(INTERNAL, format_args!("a thread for requests: {error}")))
 }
 
 /// An encoder that does as the lit side wishes.
