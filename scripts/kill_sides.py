@@ -55,6 +55,10 @@ def target(service: Service, lot: random.Random, name: str, early: bool) -> int:
     return service.descriptor(name, lot.uniform(0.0, lot.choice([0.02, 0.4])) if early else lot.uniform(0.05, 1.0))
 
 
+def ended(process: int) -> bool:
+    return bool(select.select([process], [], [], 0)[0])
+
+
 def blow(service: Service, lot: random.Random, process: int, name: str, event: str) -> dict:
     """One event on a process that lives."""
     radio = service.radio
@@ -63,12 +67,14 @@ def blow(service: Service, lot: random.Random, process: int, name: str, event: s
         signal.pidfd_send_signal(process, signal.SIGSTOP)
         radio.listen(lot.uniform(0.1, 1.0))
         woken = time.time()
+    if ended(process):
+        raise ProcessLookupError
     if event == "stopped":
         signal.pidfd_send_signal(process, signal.SIGCONT)
         service.woken = woken
     else:
         # While it starts, the runtime takes the first fault that comes from outside for none of its own.
-        while not select.select([process], [], [], 0)[0]:
+        while not ended(process):
             woken = service.gone = service.woken = time.time()
             with contextlib.suppress(ProcessLookupError):
                 signal.pidfd_send_signal(process, signal.SIGSEGV if event == "crashed" else signal.SIGKILL)

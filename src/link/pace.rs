@@ -2,7 +2,9 @@
 //!
 //! A radio drops what comes in bursts, so a unit's packets are spread. The bucket fills at twice the encoder's rate, so
 //! that a usual unit takes half its frame interval, or as fast as what waits needs to be gone within two intervals if
-//! that is more, so that a key frame costs at most that much delay. It never holds more than four packets.
+//! that is more, so that a key frame costs at most that much delay. Where frames come slowly, what waits is gone sooner
+//! than that: a dark side that hangs must leave nothing under way for longer than a permit lives. The bucket never holds
+//! more than four packets.
 
 use super::settings::Stream;
 use crate::base::Micros;
@@ -11,6 +13,8 @@ use crate::base::Micros;
 const BURST: u64 = 4;
 /// Frame intervals after which what waits is gone.
 const INTERVALS: u64 = 2;
+/// Microseconds after which it is gone at any frame rate.
+const GONE: u64 = 80_000;
 /// Share of the encoder's rate at which usual units leave.
 const SPEED: u64 = 2;
 const MICROS: u64 = 1_000_000;
@@ -19,7 +23,8 @@ const MICROS: u64 = 1_000_000;
 #[derive(Debug)]
 pub(super) struct Pace {
     floor: u64,
-    interval: u64,
+    /// Microseconds within which what waits is to be gone.
+    within: u64,
     capacity: u64,
     /// Bytes a second.
     rate: u64,
@@ -31,13 +36,13 @@ impl Pace {
     pub(super) fn new(stream: Stream, mtu: usize) -> Self {
         let floor = (u64::from(stream.bitrate_kbps) * 1000 / 8 * SPEED).max(1000);
         let capacity = number(mtu) * BURST * MICROS;
-        let interval = stream.interval.0.clamp(1000, 10 * MICROS);
-        Self { floor, interval, capacity, rate: floor, content: capacity, filled: Micros(0) }
+        let within = stream.interval.0.saturating_mul(INTERVALS).clamp(2000, GONE);
+        Self { floor, within, capacity, rate: floor, content: capacity, filled: Micros(0) }
     }
 
     /// Sets the rate by what waits; called when a unit was laid in.
     pub(super) fn waiting(&mut self, bytes: usize) {
-        self.rate = self.floor.max(number(bytes) * MICROS / (self.interval * INTERVALS));
+        self.rate = self.floor.max(number(bytes) * MICROS / self.within);
     }
 
     /// When a packet of this size may leave: `now`, or later.
@@ -100,6 +105,16 @@ mod tests {
         pace.waiting(200 * 1400);
         let moments = moments(&mut pace, &[1400; 200], Micros(0));
         assert!((60_000..=66_700).contains(&moments[199]), "{}", moments[199]);
+    }
+
+    #[test]
+    fn where_frames_come_slowly_a_unit_is_gone_before_a_permit_ends() {
+        for interval in [Micros(100_000), Micros(1_000_000)] {
+            let mut pace = Pace::new(Stream { codec: Codec::Av1, bitrate_kbps: 1000, interval }, 1400);
+            pace.waiting(100 * 1400);
+            let moments = moments(&mut pace, &[1400; 100], Micros(0));
+            assert!((70_000..=GONE).contains(&moments[99]), "{}", moments[99]);
+        }
     }
 
     #[test]
