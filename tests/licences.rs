@@ -65,7 +65,7 @@ fn expressions_are_read_as_spdx_means_them() {
 #[test]
 fn nothing_in_the_binary_has_a_licence_that_would_bind_it() {
     let output = Command::new(env!("CARGO"))
-        .args(["metadata", "--format-version", "1", "--locked"])
+        .args(["metadata", "--format-version", "1", "--locked", "--all-features"])
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .expect("cargo runs");
