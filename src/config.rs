@@ -192,15 +192,6 @@ enum WrittenCodec {
     H264,
 }
 
-impl WrittenCodec {
-    const fn meant(self) -> Codec {
-        match self {
-            Self::Av1 => Codec::Av1,
-            Self::H264 => Codec::H264,
-        }
-    }
-}
-
 #[derive(Deserialize, Clone, Copy)]
 #[serde(rename_all = "lowercase")]
 enum WrittenBackend {
@@ -234,7 +225,7 @@ impl Config {
     fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let written: Written = toml::from_str(text).map_err(|error| syntax(path, text, &error))?;
         let (interlock, sandbox_min, canary_every) = written.interlock.meant(path)?;
-        let on_link = written.encode.codec.map_or(Codec::H264, WrittenCodec::meant);
+        let on_link = written.encode.codec().unwrap_or(Codec::H264);
         Ok(Self {
             camera: written.camera.meant(path)?,
             detect: written.detect.meant(path)?,
@@ -369,10 +360,21 @@ impl WrittenDensity {
 }
 
 impl WrittenEncode {
+    /// The codec that is named, or that of the one backend that is.
+    const fn codec(&self) -> Option<Codec> {
+        match (self.codec, self.backend) {
+            (Some(WrittenCodec::Av1), _) | (None, Some(WrittenBackend::Rav1e)) => Some(Codec::Av1),
+            (Some(WrittenCodec::H264), _) | (None, Some(WrittenBackend::Openh264 | WrittenBackend::M2m)) => {
+                Some(Codec::H264)
+            }
+            (None, None | Some(WrittenBackend::Auto)) => None,
+        }
+    }
+
     fn meant(self, path: &Path) -> Result<encode::Settings, ConfigError> {
         let safe = encode::Settings::default();
         let settings = encode::Settings {
-            codec: self.codec.map_or(safe.codec, WrittenCodec::meant),
+            codec: self.codec().unwrap_or(safe.codec),
             backend: match self.backend {
                 None => safe.backend,
                 Some(WrittenBackend::Auto) => Backend::Auto,

@@ -145,6 +145,10 @@ mod tests {
         assert_eq!((config.interlock.watchdog_s, config.sandbox_min), (15, 3));
         assert_eq!(config.canary_every, Micros::from_ms(5_000));
         assert_eq!(config.on_link, crate::encode::Codec::Av1);
+        for (backend, codec) in [("openh264", crate::encode::Codec::H264), ("rav1e", crate::encode::Codec::Av1)] {
+            let config = parse(&format!("[encode]\nbackend = \"{backend}\"\n")).expect("a codec goes without saying");
+            assert_eq!((config.on_link, config.encode.codec), (codec, codec), "{backend}");
+        }
         let empty = parse("").expect("valid");
         assert_eq!((empty.on_link, empty.encode.codec), (crate::encode::Codec::H264, crate::encode::Codec::Av1));
         assert_eq!((empty.sandbox_min, empty.link.destination.port()), (SANDBOX_MIN, 5602));

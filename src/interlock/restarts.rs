@@ -17,7 +17,7 @@ pub struct Policy {
     pub first: Micros,
     /// Longest wait.
     pub most: Micros,
-    /// Deaths further back than this are forgiven.
+    /// Deaths further back than this are forgiven once something is sent again.
     pub window: Micros,
     /// Deaths in the window that are survived; one more trips. 1 to [`DEATHS_MAX`]; outside that, the nearest.
     pub deaths: usize,
@@ -60,10 +60,12 @@ impl Restarts {
         self.total
     }
 
-    /// Takes note of a death and says what to do. A death that a clock that went back puts into the future counts.
-    pub fn died(&mut self, now: Micros) -> Next {
+    /// Takes note of a death and says what to do; `sent` says whether anything had been sent in that life. One that died
+    /// before had no time in which to earn forgiveness: a start may take longer than deaths need to be far apart. A death
+    /// that a clock that went back puts into the future counts.
+    pub fn died(&mut self, now: Micros, sent: bool) -> Next {
         self.total += 1;
-        while self.recent.front().is_some_and(|then| now.since(*then) > self.policy.window) {
+        while sent && self.recent.front().is_some_and(|then| now.since(*then) > self.policy.window) {
             self.recent.pop_front();
         }
         if self.recent.len() >= self.policy.deaths {
@@ -81,7 +83,7 @@ mod tests {
     use super::*;
 
     fn wait(restarts: &mut Restarts, now: u64) -> Option<u64> {
-        match restarts.died(Micros::from_ms(now)) {
+        match restarts.died(Micros::from_ms(now), true) {
             Next::StartAt(moment) => Some(moment.0 / 1000 - now),
             Next::Trip => None,
         }
@@ -108,6 +110,16 @@ mod tests {
         let mut restarts = Restarts::new(Policy::default());
         assert!((0..5).all(|index| wait(&mut restarts, index * 12_000).is_some()));
         assert_eq!(wait(&mut restarts, 60_000), None, "six in one minute");
+    }
+
+    #[test]
+    fn a_side_that_dies_at_each_start_trips_however_long_a_start_takes() {
+        let mut restarts = Restarts::new(Policy::default());
+        let mut died = |minute: u64, sent| restarts.died(Micros::from_ms(minute * 60_001), sent);
+        assert!((0..5).all(|minute| died(minute, false) != Next::Trip));
+        assert_ne!(died(10, true), Next::Trip, "something was sent: all before is forgiven");
+        assert!((20..24).all(|minute| died(minute, false) != Next::Trip));
+        assert_eq!(died(24, false), Next::Trip);
     }
 
     #[test]

@@ -69,14 +69,14 @@ impl Lit {
 
         let (mut hearing, hello) = match Hearing::open(ReportReader::new(reports), &clock) {
             Ok(opened) => opened,
-            Err(fault) => return Ok(ended(Some(fault))),
+            Err(fault) => return Ok(ended(Some(fault), 0)),
         };
         let stream = stream(&hello, config.encode.bitrate_kbps);
         let mut link = Link::open(config.link, stream).map_err(|error| Failure::new(USAGE, error))?;
         link.wall(clock.now(), SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default());
         let heartbeat = match heartbeat.map(|line| Heartbeat::new(line, stream.interval)).transpose() {
             Ok(heartbeat) => heartbeat,
-            Err(fault) => return Ok(ended(Some(fault))),
+            Err(fault) => return Ok(ended(Some(fault), 0)),
         };
         let build = Build {
             version: env!("CARGO_PKG_VERSION").to_owned(),
@@ -91,15 +91,16 @@ impl Lit {
         let mut radio = Radio::new(&clock, link, requests, heartbeat, devices, &stop, snapshot);
         let mut slates = [0; Fault::ALL.len()];
         let end = pipeline::lit_half(&mut hearing, &mut radio, &clock, &mut slates);
-        radio.finish(end);
-        Ok(ended(end))
+        let units = radio.finish(end);
+        Ok(ended(end, units))
     }
 }
 
-/// The exit code that tells the supervisor how it ended.
-fn ended(end: Option<Fault>) -> ExitCode {
+/// The exit code that tells the supervisor how it ended, after so many access units.
+fn ended(end: Option<Fault>, units: u64) -> ExitCode {
     match end {
         None => ExitCode::SUCCESS,
+        Some(Fault::DarkDied) if units == 0 => ExitCode::from(side::NOTHING_SENT),
         Some(Fault::DarkDied) => ExitCode::from(side::OTHER_GONE),
         Some(fault) => ExitCode::from(side::code_of(fault)),
     }

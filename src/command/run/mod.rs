@@ -74,8 +74,8 @@ enum End {
     Refused(u8),
     /// The camera broke off in flight, and the dark side has said how.
     CameraLost,
-    /// A side died.
-    Died(Side, ExitStatus),
+    /// A side died; and whether anything had been sent before, as far as is known.
+    Died(Side, ExitStatus, bool),
 }
 
 impl Run {
@@ -184,13 +184,13 @@ impl Flight {
                 }
                 End::Refused(code) => return Ok(ExitCode::from(code)),
                 End::Tripped(fault) => return Err(self.trip(latch, fault, &deaths)),
-                End::Died(side, status) => {
+                End::Died(side, status, sent) => {
                     let (index, fault) = match side {
                         Side::Dark => (0, Fault::DarkDied),
                         Side::Lit => (1, Fault::LitDied),
                     };
                     debug_assert_eq!(response(fault), Response::Slate, "a death alone is no trip");
-                    match deaths[index].died(self.clock.now()) {
+                    match deaths[index].died(self.clock.now(), sent) {
                         Next::Trip => return Err(self.trip(latch, Fault::DiedTooOften, &deaths)),
                         Next::StartAt(moment) => {
                             let (count, ms) = (deaths[index].total(), moment.since(self.clock.now()).0 / 1000);
@@ -343,11 +343,13 @@ fn judged(first: Side, dark: ExitStatus, lit: ExitStatus, asked: bool) -> End {
         return End::Finished;
     }
     // One that noticed the other's end is not the one that died.
-    let left = |status: ExitStatus| status.code() == Some(i32::from(side::OTHER_GONE));
+    let is = |status: ExitStatus, code: u8| status.code() == Some(i32::from(code));
+    let sent = !is(lit, side::NOTHING_SENT);
+    let left = |status: ExitStatus| is(status, side::OTHER_GONE) || is(status, side::NOTHING_SENT);
     match first {
-        Side::Dark if left(dark) => End::Died(Side::Lit, lit),
-        Side::Lit if left(lit) => End::Died(Side::Dark, dark),
-        Side::Dark => End::Died(Side::Dark, dark),
-        Side::Lit => End::Died(Side::Lit, lit),
+        Side::Dark if left(dark) => End::Died(Side::Lit, lit, sent),
+        Side::Lit if left(lit) => End::Died(Side::Dark, dark, sent),
+        Side::Dark => End::Died(Side::Dark, dark, sent),
+        Side::Lit => End::Died(Side::Lit, lit, sent),
     }
 }

@@ -81,6 +81,8 @@ pub struct Radio<'a> {
     /// The state that systemd shows.
     told: Option<State>,
     ready: bool,
+    /// There was a frame that is no slate.
+    redacting: bool,
 }
 
 impl<'a> Radio<'a> {
@@ -110,11 +112,13 @@ impl<'a> Radio<'a> {
             shown: Shown::Starting,
             told: None,
             ready: false,
+            redacting: false,
         }
     }
 
-    /// The end: the line is at rest, the watchdog is told if this is as it should be, and health says what happened.
-    pub fn finish(mut self, end: Option<Fault>) {
+    /// The end: the line is at rest, the watchdog is told if this is as it should be, and health says what happened. Gives
+    /// how many access units were sent.
+    pub fn finish(mut self, end: Option<Fault>) -> u64 {
         let now = self.clock.now();
         if let Some(heartbeat) = &mut self.heartbeat {
             // The line is static either way.
@@ -143,6 +147,7 @@ impl<'a> Radio<'a> {
             counts.packets,
             counts.units_dropped
         );
+        counts.units_sent
     }
 
     fn feed(&mut self) -> Result<(), Fault> {
@@ -217,7 +222,13 @@ impl Outlet for Radio<'_> {
         let snapshot = &mut self.snapshot;
         snapshot.frames += 1;
         (snapshot.state, self.shown) = match health.account.state {
-            mask::State::Redacted => (State::Redacting, Shown::Redacting),
+            mask::State::Redacted => {
+                if !self.redacting {
+                    self.redacting = true;
+                    log::info!("redacting: frame {} is the first that is no slate", health.sequence);
+                }
+                (State::Redacting, Shown::Redacting)
+            }
             mask::State::Slate(Fault::CoverClosed) => (State::Slate, Shown::CoverClosed),
             mask::State::Slate(_) => (State::Slate, Shown::Slate),
         };

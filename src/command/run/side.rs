@@ -19,6 +19,8 @@ use super::super::{Failure, INTERNAL};
 
 /// The exit code of a side that lost the other one.
 pub const OTHER_GONE: u8 = 6;
+/// The exit code of a lit side that lost the other one before anything was sent.
+pub const NOTHING_SENT: u8 = 8;
 /// The exit code of a dark side whose camera broke off in flight.
 pub const CAMERA_BROKE: u8 = 7;
 /// The exit code of a lit side that tripped is this and the fault's number.
