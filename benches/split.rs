@@ -152,11 +152,12 @@ fn one() -> f64 {
 fn two() -> f64 {
     let (reader, writer) = pipe().unwrap();
     let (told, tell) = pipe().unwrap();
+    let (waits, lit_lives) = pipe().unwrap();
     let mut child = Command::new(std::env::current_exe().unwrap())
         .arg("as-dark")
         .stdout(writer)
         .stderr(Stdio::from(tell))
-        .stdin(Stdio::null())
+        .stdin(waits)
         .spawn()
         .unwrap();
     let (mut radio, _socket) = Radio::new();
@@ -166,6 +167,7 @@ fn two() -> f64 {
     let mut slates = [0; Fault::ALL.len()];
     assert_eq!(pipeline::lit_half(&mut hearing, &mut radio, &clock, &mut slates), None);
     let lit = cpu_ms() - begun;
+    drop(lit_lives);
     assert_eq!(radio.units, FRAMES);
     assert!(child.wait().unwrap().success());
     let dark = std::io::read_to_string(told).unwrap();
@@ -182,6 +184,8 @@ fn as_dark() {
         let end = pipeline::dark_half(dark, &mut reports, pace);
         assert!(!end.died);
         reports.end(&end).unwrap();
+        // Of one that is gone, the other half would send nothing more.
+        std::io::copy(&mut std::io::stdin(), &mut std::io::sink()).unwrap();
     });
     eprintln!("{cpu}");
 }
