@@ -8,10 +8,11 @@
 //! | two short flashes | `#.#.................` | sending slates: it sees too little to clear | fly slower, wait |
 //! | three short flashes | `#.#.#...............` | sending slates: the cover switch is closed | open the cover |
 //! | one short flash | `#...................` | starting, nothing is sent yet | wait |
-//! | quick flicker | `#.#.#.#.#.#.#.#.#.#.` | tripped: nothing is sent until it is reset on the ground | land |
-//! | steadily on, or dark | | dead, hung or without power | land |
+//! | dark | | starting a side again (seconds), tripped, refused, or without power | dark for ten seconds: land |
+//! | steadily on | | hung | land |
 //!
-//! Steady light means nothing good, because a hung side leaves the line as it was. Something worse shows at once;
+//! A service that has tripped has ended, and nobody is left to show it. Steady light means nothing good, because a hung
+//! side leaves the line as it was. Something worse shows at once;
 //! something better when a whole round has shown what was worse, so that a single slate can be seen.
 
 use embedded_hal::digital::OutputPin;
@@ -34,8 +35,6 @@ pub enum Shown {
     CoverClosed,
     /// Nothing is sent yet.
     Starting,
-    /// Nothing is sent any more.
-    Tripped,
 }
 
 impl Shown {
@@ -46,7 +45,6 @@ impl Shown {
             Self::Slate => b"#.#.................",
             Self::CoverClosed => b"#.#.#...............",
             Self::Starting => b"#...................",
-            Self::Tripped => b"#.#.#.#.#.#.#.#.#.#.",
         }
     }
 }
@@ -123,7 +121,7 @@ mod tests {
         }
     }
 
-    /// Asks for a state a letter (`R`edacting, `S`late, `C`over, `B`eginning, `T`ripped); what is seen.
+    /// Asks for a state a letter (`R`edacting, `S`late, `C`over, `B`eginning); what is seen.
     fn seen(wanted: &str) -> String {
         let level = Rc::new(Cell::new('?'));
         let mut led = Led::new(Seen(Rc::clone(&level)), Micros(0));
@@ -132,8 +130,7 @@ mod tests {
                 'R' => Shown::Redacting,
                 'S' => Shown::Slate,
                 'C' => Shown::CoverClosed,
-                'B' => Shown::Starting,
-                _ => Shown::Tripped,
+                _ => Shown::Starting,
             };
             led.tick(Micros(LETTER.0 * index), wanted).expect("driven");
             level.get()
@@ -153,7 +150,6 @@ mod tests {
             assert_eq!(text.as_bytes()[20..40], *shown.letters(), "{shown:?}");
             assert_eq!(text.as_bytes()[40..], *shown.letters(), "{shown:?} repeats");
         }
-        assert_eq!(seen(&"T".repeat(20)).as_bytes(), Shown::Tripped.letters(), "at once");
     }
 
     #[test]
@@ -166,7 +162,7 @@ mod tests {
 
     #[test]
     fn no_two_states_look_alike_or_steady() {
-        let all = [Shown::Redacting, Shown::Slate, Shown::CoverClosed, Shown::Starting, Shown::Tripped];
+        let all = [Shown::Redacting, Shown::Slate, Shown::CoverClosed, Shown::Starting];
         for (index, one) in all.iter().enumerate() {
             assert!(one.letters().contains(&b'#') && one.letters().contains(&b'.'));
             assert!(all[index + 1..].iter().all(|other| one.letters() != other.letters()));

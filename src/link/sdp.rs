@@ -3,9 +3,10 @@
 //! Written by way of a neighbour that is renamed, so that a reader finds the old one or the new one, and a full disk
 //! leaves the old one alone. It names no host and no user; the session's number is random.
 
-use std::fs;
-use std::io::{self, ErrorKind};
+use std::fs::{self, File};
+use std::io::{self, ErrorKind, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use base64::Engine;
@@ -111,7 +112,12 @@ fn h264_parameters(unit: &[u8]) -> Option<String> {
 pub fn write_sdp(path: &Path, text: &str) -> Result<(), LinkError> {
     let new = neighbour(path);
     // Not made durable, and what is left of a failure is not removed: the side that writes may do neither.
-    let written = fs::write(&new, text).and_then(|()| fs::rename(&new, path));
+    let written = File::create(&new).and_then(|mut file| {
+        // For whoever watches: it says nothing that the stream does not.
+        file.set_permissions(fs::Permissions::from_mode(0o644))?;
+        file.write_all(text.as_bytes())?;
+        fs::rename(&new, path)
+    });
     written.map_err(|error| LinkError::Sdp { path: path.to_owned(), reason: error.to_string(), mend: mend(&error) })
 }
 

@@ -158,8 +158,13 @@ impl Inward for Hearing<'_> {
 }
 
 fn fault(error: &SeamError) -> Fault {
-    log::error!("{error}");
-    if error.garbled() { Fault::SeamGarbled } else { Fault::DarkDied }
+    if error.garbled() {
+        log::error!("{error}");
+        return Fault::SeamGarbled;
+    }
+    // It has said why itself, or the supervisor will.
+    log::debug!("{error}");
+    Fault::DarkDied
 }
 
 fn heard(health: &seam::Health) -> Health {

@@ -225,7 +225,8 @@ fn advice(summary: &Summary) -> Vec<String> {
             }
             ("leak_correlation", Outcome::NotMet) => {
                 "The encoded picture still resembles what it hides. With paint = \"mosaic\" try \"solid\". With \"solid\" \
-                 this is a defect in paint: please report it with summary.json."
+                 and a low rate the encoder may leave standing what it sent before: raise encode.bitrate_kbps. If it \
+                 stays, it is a defect: please report it with summary.json."
             }
             ("slate_share", Outcome::NotMet) => {
                 "Too many frames were covered whole. summary.json counts them by cause: torn or repeated frames are the \

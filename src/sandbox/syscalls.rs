@@ -172,7 +172,7 @@ const DARK: &[Row] = &[
 /// The lit side, beside [`BOTH`].
 const LIT: &[Row] = &[
     row("sendto", libc::SYS_sendto, "packets to the radio, state to systemd; sockets that are open already"),
-    row("recvfrom", libc::SYS_recvfrom, "receiver reports and MAVLink"),
+    row("recvfrom", libc::SYS_recvfrom, "receiver reports"),
     row("accept4", libc::SYS_accept4, "a reader of the metrics, a viewer; listeners that are open already"),
     only(
         "setsockopt SO_RCVTIMEO",
@@ -195,7 +195,7 @@ const LIT: &[Row] = &[
     ioctl("ioctl SIOCGIFINDEX", 0x8933, "the interface that a multicast stream leaves by"),
     ioctl("ioctl FIONBIO", 0x5421, "sockets that never hold up the stream"),
     row("shutdown", libc::SYS_shutdown, "a reader of the metrics is told that the page is whole"),
-    row("fchmod", libc::SYS_fchmod, "everybody may read health.json"),
+    row("fchmod", libc::SYS_fchmod, "everybody may read health.json and the session description"),
     row("openat", libc::SYS_openat, "health.json is written anew; Landlock says where"),
     #[cfg(target_arch = "x86_64")]
     row("rename", libc::SYS_rename, "health.json is replaced in one step; x86-64 only"),
