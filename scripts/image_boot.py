@@ -224,6 +224,11 @@ class Image:
             packets += len(stream)
             numbers = [int.from_bytes(packet[2:4], "big") for packet in stream]
             lost += sum((b - a) % 65536 != 1 for a, b in zip(numbers, numbers[1:]))
+            # The last unit of a stream whose side was killed may not be whole, nor a picture at all.
+            while stream and not stream[-1][1] >> 7:
+                stream.pop()
+            if not stream:
+                continue
             file = WORK / f"stage-{stage}-{number}.h264"
             file.write_bytes(chequer.annex_b([packet[12:] for packet in stream]))
             units = sum(packet[1] >> 7 for packet in stream)

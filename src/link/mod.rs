@@ -162,13 +162,20 @@ impl Link {
         Polled { next, key_wanted: self.key_wanted(now) }
     }
 
-    /// Says farewell, so that receivers need not wait for more. Call it when [`Polled::next`] is `None`.
+    /// Says farewell, so that receivers need not wait for more. Call it when [`Polled::next`] is `None`; what still waits
+    /// is thrown away.
+    pub fn farewell(&mut self, permit: &Permit, now: Micros) {
+        self.throw_all();
+        if self.reports.due().is_some() {
+            self.report(permit, now, true);
+        }
+    }
+
+    /// The end, with a farewell if there is a permit for one.
     pub fn finish(mut self, permit: Option<&Permit>, now: Micros) -> Counts {
         self.throw_all();
-        if let Some(permit) = permit
-            && self.reports.due().is_some()
-        {
-            self.report(permit, now, true);
+        if let Some(permit) = permit {
+            self.farewell(permit, now);
         }
         self.counts()
     }

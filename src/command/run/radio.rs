@@ -28,6 +28,8 @@ const BURST: usize = 32;
 const BOUND: Micros = Micros::from_ms(1_000);
 /// How long the last packets of an orderly end are paced out.
 const DRAIN: Micros = Micros::from_ms(200);
+/// From the last packet to the farewell: receivers look at reports first, and would end before the last picture.
+const FAREWELL: Micros = Micros::from_ms(60);
 /// Between two feedings of the watchdogs, where systemd asks for none or for fewer.
 const FEED_EVERY: Micros = Micros::from_ms(500);
 
@@ -289,6 +291,11 @@ impl Outlet for Radio<'_> {
             if self.clock.now() >= until {
                 break;
             }
+        }
+        self.clock.sleep_until(self.clock.now().plus(FAREWELL));
+        let now = self.clock.now();
+        if let Some(permit) = interlock.permit(now) {
+            self.link.farewell(&permit, now);
         }
         Ok(())
     }
