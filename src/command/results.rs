@@ -151,10 +151,10 @@ fn table(results: &Results, summary: &Summary, figures: &Figures) {
     }
     match &results.stream {
         Some(stream) => println!("redacted clip  {stream}"),
-        None if results.out.join("redacted").exists() => {
-            println!("redacted       {}", results.out.join("redacted").display());
-        }
-        None => println!("redacted       nothing was encoded; coverage in {}", results.out.display()),
+        None => match results.out.join("redacted") {
+            stills if stills.exists() => println!("redacted       {}", stills.display()),
+            _ => println!("redacted       nothing was encoded; coverage in {}", results.out.display()),
+        },
     }
     println!("report         {}", results.out.join("report.html").display());
 }

@@ -12,8 +12,8 @@
 //! | steadily on | | hung | land |
 //!
 //! A service that has tripped has ended, and nobody is left to show it. Steady light means nothing good, because a hung
-//! side leaves the line as it was. Something worse shows at once;
-//! something better when a whole round has shown what was worse, so that a single slate can be seen.
+//! side leaves the line as it was. Something worse shows at once; something better when a whole round has shown what was
+//! worse, so that a single slate can be seen.
 
 use embedded_hal::digital::OutputPin;
 

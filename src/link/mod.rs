@@ -53,9 +53,10 @@ const RATE_HZ: u32 = 90_000;
 /// Longest that a packet may wait: older pictures mislead a pilot more than a gap does.
 const WAIT_MAX: Micros = Micros::from_ms(500);
 /// Age from which a picture is of no use: the longest look-ahead, and as long again to encode and wait. An encoder keeps
-/// some frames back, which takes longer where they are further apart.
+/// some frames back, which takes longer where they are further apart: there it is so many intervals.
 const STALE: Micros = Micros::from_ms(1_000);
-const STALE_FRAMES: u64 = 8;
+/// As above: what an encoder keeps back at most, and as many to wait.
+const STALE_INTERVALS: u64 = 8;
 /// When to try again after the kernel had no room.
 const BUSY_PAUSE: Micros = Micros::from_ms(2);
 /// Shortest time between two requests for a key frame.
@@ -102,7 +103,7 @@ impl Link {
             waiting: true,
             asked: None,
             heard: Micros(0),
-            stale: STALE.max(Micros(STALE_FRAMES * stream.interval.0)),
+            stale: STALE.max(Micros(STALE_INTERVALS * stream.interval.0)),
         })
     }
 
@@ -173,9 +174,9 @@ impl Link {
 
     /// The end, with a farewell if there is a permit for one.
     pub fn finish(mut self, permit: Option<&Permit>, now: Micros) -> Counts {
-        self.throw_all();
-        if let Some(permit) = permit {
-            self.farewell(permit, now);
+        match permit {
+            Some(permit) => self.farewell(permit, now),
+            None => self.throw_all(),
         }
         self.counts()
     }

@@ -11,6 +11,11 @@ use voile::base::{Chroma, Clock, Fault, FramePool, Micros, Plane, RawFrame, Size
 use voile::camera::v4l2::{Coding, Wish, open};
 use voile::camera::{Camera, Mode};
 
+use letters::letter;
+
+#[path = "letters.rs"]
+mod letters;
+
 /// Devices are one to a machine, and tests run side by side.
 static TURN: Mutex<()> = Mutex::new(());
 
@@ -107,7 +112,7 @@ impl Bench {
         frame
     }
 
-    /// The next frames in letters: `F` whole, `T` torn, `R` repeated, `C` an impossible time, `L` camera lost.
+    /// The next frames in letters.
     pub fn letters(&mut self, frames: usize) -> String {
         (0..frames).map(|_| letter(&self.next())).collect()
     }
@@ -140,17 +145,6 @@ impl Bench {
             letters += &self.letters(1);
         }
         letters
-    }
-}
-
-pub fn letter(frame: &RawFrame) -> char {
-    match frame.fault() {
-        None => 'F',
-        Some(Fault::FrameTorn) => 'T',
-        Some(Fault::FrameRepeated) => 'R',
-        Some(Fault::ClockBack) => 'C',
-        Some(Fault::CameraLost) => 'L',
-        Some(other) => panic!("{other}"),
     }
 }
 

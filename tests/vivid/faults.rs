@@ -26,27 +26,25 @@ fn faults_on_order() {
         assert!(!letters.contains(|letter| !"FTLR".contains(letter)), "{letters}");
         say("V4L2_BUF_FLAG_ERROR on one buffer", &letters);
 
-        pair.set("inject_vidioc_qbuf_error=1");
-        let letters = bench.recovered('L', 60);
-        say("VIDIOC_QBUF refuses one buffer", &letters);
-
-        pair.set("inject_fatal_streaming_error=1");
-        let letters = bench.recovered('L', 60);
-        say("fatal streaming error (EIO from VIDIOC_DQBUF)", &letters);
-
-        pair.set("inject_vidioc_streamon_error=1");
-        pair.set("inject_fatal_streaming_error=1");
-        let letters = bench.recovered('L', 60);
-        say("fatal streaming error, then VIDIOC_STREAMON fails", &letters);
-
-        pair.set("inject_vidioc_reqbufs_error=1");
-        pair.set("disconnect=1");
-        let letters = bench.recovered('L', 80);
-        say("disconnect, then VIDIOC_REQBUFS fails when opened again", &letters);
-
-        pair.set("disconnect=1");
-        let letters = bench.recovered('L', 60);
-        say("disconnect (ENODEV), node back at once", &letters);
+        let lost: [(&[&str], usize, &str); 5] = [
+            (&["inject_vidioc_qbuf_error=1"], 60, "VIDIOC_QBUF refuses one buffer"),
+            (&["inject_fatal_streaming_error=1"], 60, "fatal streaming error (EIO from VIDIOC_DQBUF)"),
+            (
+                &["inject_vidioc_streamon_error=1", "inject_fatal_streaming_error=1"],
+                60,
+                "fatal streaming error, then VIDIOC_STREAMON fails",
+            ),
+            (
+                &["inject_vidioc_reqbufs_error=1", "disconnect=1"],
+                80,
+                "disconnect, then VIDIOC_REQBUFS fails when opened again",
+            ),
+            (&["disconnect=1"], 60, "disconnect (ENODEV), node back at once"),
+        ];
+        for (controls, most, injected) in lost {
+            controls.iter().for_each(|control| pair.set(control));
+            say(injected, &bench.recovered('L', most));
+        }
 
         pair.set("percentage_of_dropped_buffers=50");
         let letters = bench.letters(30);

@@ -347,9 +347,8 @@ fn judged(first: Side, dark: ExitStatus, lit: ExitStatus, asked: bool) -> End {
     let sent = !is(lit, side::NOTHING_SENT);
     let left = |status: ExitStatus| is(status, side::OTHER_GONE) || is(status, side::NOTHING_SENT);
     match first {
-        Side::Dark if left(dark) => End::Died(Side::Lit, lit, sent),
+        Side::Dark if !left(dark) => End::Died(Side::Dark, dark, sent),
         Side::Lit if left(lit) => End::Died(Side::Dark, dark, sent),
-        Side::Dark => End::Died(Side::Dark, dark, sent),
-        Side::Lit => End::Died(Side::Lit, lit, sent),
+        Side::Dark | Side::Lit => End::Died(Side::Lit, lit, sent),
     }
 }

@@ -23,6 +23,10 @@ use super::*;
 use crate::base::clock::SimulatedClock;
 use crate::base::{Chroma, Layout};
 use crate::camera::v4l2::coding::{Coding, Plan};
+use letters::letter;
+
+#[path = "../../../../tests/vivid/letters.rs"]
+mod letters;
 
 /// A camera over a scripted driver that has begun, with what tests need beside it.
 struct Bench {
@@ -69,17 +73,6 @@ impl Bench {
 
     fn calls(&self) -> Vec<&'static str> {
         std::mem::take(&mut self.seen.lock().unwrap().calls)
-    }
-}
-
-fn letter(frame: &RawFrame) -> char {
-    match frame.fault() {
-        None => 'F',
-        Some(Fault::FrameTorn) => 'T',
-        Some(Fault::FrameRepeated) => 'R',
-        Some(Fault::ClockBack) => 'C',
-        Some(Fault::CameraLost) => 'L',
-        Some(other) => panic!("{other}"),
     }
 }
 
