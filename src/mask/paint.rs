@@ -61,9 +61,10 @@ impl Sum {
     }
 }
 
-/// The middle of the 4-bit step that a value lies in.
-fn four_bits(colour: [u8; 3]) -> [u8; 3] {
-    colour.map(|value| value & 0xF0 | 8)
+/// The colour in steps of 4 bits: the middle of the luma's, and for chroma those that have no colour, 128, among them.
+fn four_bits([luma, chroma @ ..]: [u8; 3]) -> [u8; 3] {
+    let [u, v] = chroma.map(|value| value.saturating_add(8) & 0xF0);
+    [luma & 0xF0 | 8, u, v]
 }
 
 /// Paints one stream; everything is allocated when it is made.
@@ -345,5 +346,19 @@ pub(super) fn fill(frame: &mut RawFrame, rect: Rect, [y, u, v]: [u8; 3]) {
                 }
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::four_bits;
+
+    #[test]
+    fn four_bits_are_sixteen_levels_and_give_grey_no_colour() {
+        let levels = |plane: usize| (0..=255).map(|value| four_bits([value; 3])[plane]).collect::<BTreeSet<u8>>().len();
+        assert_eq!([0, 1, 2].map(levels), [16; 3]);
+        assert!((0..=255).all(|luma| four_bits([luma, 128, 128])[1..] == [128; 2]));
     }
 }
