@@ -26,7 +26,7 @@ pub(super) enum Texture {
 }
 
 impl Texture {
-    fn paint(self, frame: &mut RawFrame, number: u64) {
+    pub(super) fn paint(self, frame: &mut RawFrame, number: u64) {
         let number = usize::try_from(number).expect("few");
         let (scene, contrast) = match self {
             Self::Plain | Self::Drift => (0, 96),

@@ -1,7 +1,10 @@
-//! The H.264 encoder by itself: parameter sets, groups, threads and layouts.
+//! The H.264 encoder by itself: parameter sets, groups, threads, layouts, and what shows in covered cells.
+
+use openh264::decoder::Decoder;
 
 use super::*;
-use crate::base::Layout;
+use crate::base::geometry::CELL;
+use crate::base::{FramePool, Grid, Layout, Rect, Shape};
 use crate::encode::tests::{Texture, settings};
 
 fn encode(settings: &Settings, layout: Layout, frames: u64, kind: Texture) -> Vec<AccessUnit> {
@@ -85,4 +88,50 @@ fn neither_threads_nor_the_chroma_layout_change_a_byte() {
     let one = encode(&with(1), Layout::I420, 15, Texture::Drift);
     assert_eq!(one, encode(&with(2), Layout::I420, 15, Texture::Drift));
     assert_eq!(one, encode(&with(1), Layout::Nv12, 15, Texture::Drift));
+}
+
+/// Where the ground is covered: regions of three by three cells, which move on by a cell every half second.
+fn covered(size: Size, number: u64) -> impl Iterator<Item = Rect> {
+    let (grid, moved) = (Grid::over(size, CELL), usize::try_from(number / 5).expect("few"));
+    let cells = (0..grid.rows).flat_map(move |row| (0..grid.columns).map(move |column| (column, row)));
+    cells
+        .filter(move |(column, row)| ((column + moved) / 3 + row / 3) % 2 == 0)
+        .map(move |(column, row)| grid.rect(column, row, size))
+}
+
+/// Squared deviation from the mean in a cell, per mille of a level.
+fn spread(plane: &[u8], stride: usize, cell: Rect) -> u64 {
+    let rows = plane.chunks(stride).skip(cell.y).take(cell.height);
+    let pixels = rows.flat_map(|row| &row[cell.x..cell.right()]).map(|&pixel| u64::from(pixel));
+    let (count, sum, squares) = pixels.fold((0, 0, 0), |(n, s, ss), pixel| (n + 1, s + pixel, ss + pixel * pixel));
+    (count * squares - sum * sum) * 1000 / (count * count)
+}
+
+#[test]
+fn clear_ground_does_not_come_through_in_covered_cells() {
+    let size = Size::new(288, 192);
+    let pool = FramePool::new(Shape::packed(size, Layout::I420), 1);
+    // So little that the quantiser ends among the coarse ones.
+    let mut encoder = H264::open(&settings(Codec::H264, 50), size, (10, 1), false).expect("opened");
+    let mut decoder = Decoder::new().expect("a decoder");
+    let (mut cells, mut shown, mut units) = (0, 0, Vec::new());
+    for number in 0..40 {
+        let mut frame = pool.take(number, Micros(number * 100_000));
+        Texture::Drift.paint(&mut frame, number);
+        let mut luma = frame.planes_mut().0;
+        for cell in covered(size, number) {
+            (cell.y..cell.bottom()).for_each(|y| luma.row(y)[cell.x..cell.right()].fill(120));
+        }
+        units.clear();
+        encoder.encode(&Picture::test(&frame), &mut units).expect("encoded");
+        let decoded = decoder.decode(&units[0].data).expect("decoded").expect("a picture");
+        for cell in covered(size, number) {
+            cells += 1;
+            // A deviation of 1.5 levels or more counts as showing something, as it does in `regress`.
+            shown += u64::from(spread(decoded.y(), decoded.strides().0, cell) >= 2250);
+        }
+    }
+    assert!(encoder.quantiser >= 32, "a coarse quantiser: {}", encoder.quantiser);
+    // With the loop filter on, 19 of 100 do; with low complexity, 4.
+    assert!(shown * 100 <= cells * 2, "{shown} of {cells} covered cells show something");
 }
