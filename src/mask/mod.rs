@@ -154,7 +154,7 @@ impl Mask {
     /// Covers `frame` in place, but for the cells that are proven clear; whole where anything is wrong.
     ///
     /// Paint comes before the governor, so that what it hides does not bleed into what is clear, and again after it, so
-    /// that regions keep their edges.
+    /// that regions keep their edges and have the colour that is sent.
     fn cover(&mut self, frame: &mut RawFrame, ground: Result<Ground, Fault>, pose: Option<Pose>) -> Account {
         let density = self.governor.plan(pose, frame.captured());
         match self.admit(frame, ground).and_then(|ground| self.clearance.examine(&ground)) {
@@ -163,8 +163,8 @@ impl Mask {
                 if density.governed {
                     let (luma, chroma) = frame.planes_mut();
                     self.governor.apply(luma, chroma);
-                    self.painter.again(frame);
                 }
+                self.painter.finish(frame, self.paint);
                 let clear_fraction = self.clearance.clear_fraction();
                 let px_per_m = density.worst_px_per_m;
                 let account = Account { state: State::Redacted, clear_fraction, objects, evidence_age: age, px_per_m };

@@ -333,9 +333,13 @@ proptest! {
         for frame in &mut painted {
             let (luma, chroma) = frame.planes_mut();
             governor.apply(luma, chroma);
-            painter.again(frame);
+            painter.finish(frame, Paint::Solid);
         }
         prop_assert_eq!(samples(&painted[0]), samples(&painted[1]));
+        // What is sent is black.
+        for (index, &pixel) in luma_of(&painted[0]).iter().enumerate() {
+            prop_assert!(!under(0, index % SIZE.width, index / SIZE.width) || pixel == 16, "pixel {} is not black", index);
+        }
     }
 
     /// In `mosaic` they differ only in means of 4 bits, one to a cell at the finest, and nowhere in what is clear.
@@ -380,7 +384,7 @@ proptest! {
         let mut painter = Painter::new(SIZE);
         painter.cover(&mut frame, &covered, Paint::Mosaic);
         let once = frame.luma().data.to_vec();
-        painter.again(&mut frame);
+        painter.finish(&mut frame, Paint::Mosaic);
         prop_assert!(once == frame.luma().data, "painted again it looks the same");
         let side = width.min(height).div_ceil(5) * CELL;
         for y in 0..height * CELL {
