@@ -3,8 +3,8 @@
 //! `solid` is black, so that the output is a constant function of what it hides, and so that ground which an encoder
 //! predicts into a covered cell stands out and is corrected: in the mean colour of its surroundings, H.264 lets two to
 //! seven times as many cells show something. That mean covers until the governor is done, for black would bleed into
-//! what is clear there (1 to 3 dB). `mosaic` gives blocks of at least a fifth of a region's shorter side their mean colour,
-//! quantised to 4 bits. There is no blur: published attacks identify most blurred faces.
+//! what is clear there (1 to 3 dB). `mosaic` gives blocks of at least a fifth of a region's shorter side their mean
+//! colour, quantised to 4 bits. There is no blur: published attacks identify most blurred faces.
 
 use crate::base::geometry::CELL;
 use crate::base::{ChromaMut, Grid, PlaneMut, RawFrame, Rect, Size};
@@ -218,7 +218,8 @@ impl Painter {
         }
     }
 
-    /// Chooses one colour for the region until [`Painter::finish`]: the mean of the clear cells that share an edge with it, by every second row.
+    /// Chooses one colour for the region until [`Painter::finish`]: the mean of the clear cells that share an edge with
+    /// it, by every second row.
     fn solid(&mut self, frame: &mut RawFrame, covered: &[bool]) {
         let mut around = Sum::default();
         for &cell in &self.members {
