@@ -25,7 +25,9 @@ pub enum InterlockError {
         written: String,
     },
     /// The kernel does not give the line.
-    #[error("line \"{written}\": {reason}: see who holds it with gpioinfo, and whether the service may open the chip")]
+    #[error(
+        "line \"{written}\": {reason}: see with gpiodetect and gpioinfo whether it is there and who holds it, and whether the service may open the chip"
+    )]
     Request {
         /// As written.
         written: String,
