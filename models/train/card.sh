@@ -12,7 +12,8 @@ echo
 echo "At the defaults:"
 for set in visdrone_val vtest uav123_group1 uav123_person12 brighton_beach_negatives; do at --set "$set"; done
 at --set visdrone_val --way low | sed 's/visdrone_val/visdrone_val, low/'
+at --set vtest --way third | sed 's/vtest/vtest, third/'
 for set in visdrone_train extra_visdrone_val_newseq extra_hituav_thermal extra_coco128_downscaled; do
   at --set "held:$set"
 done
-for way in degraded doubled turned; do at --set held --way "$way" | sed "s/held/held, $way/"; done
+for way in degraded night doubled turned; do at --set held --way "$way" | sed "s/held/held, $way/"; done

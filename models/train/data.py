@@ -17,7 +17,7 @@ from augment import degrade
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 DATA = REPOSITORY.parent / "shared/data"  # where the sets lie unless told
-CROP = 256
+CROP = 384
 CELL = 8
 GRID = CROP // CELL
 FINE = 4  # target raster points per cell, each way
@@ -139,7 +139,7 @@ class Crops:
         group = self.groups[self.random.choice(len(self.groups), p=self.shares)]
         still = group[self.random.integers(len(group))]
         if still.image.shape[1] < 160:
-            parts = [group[i] for i in self.random.integers(len(group), size=4)]
+            parts = [group[i] for i in self.random.integers(len(group), size=9)]
             still = tiled(parts, self.random)
         crop, corners, classes = self.cut(still)
         if self.random.random() < (0.3 if len(classes) == 0 else 0.08):
@@ -175,7 +175,7 @@ class Crops:
 
         if still.source.nadir:
             angle = r.integers(4) * 90 + (r.uniform(-45, 45) if r.random() < 0.6 else 0)
-        elif r.random() < 0.25:
+        elif r.random() < 0.35:
             angle = r.integers(1, 4) * 90 + (r.uniform(-45, 45) if r.random() < 0.5 else 0)
         else:
             angle = r.uniform(-12, 12) if r.random() < 0.4 else 0
@@ -254,13 +254,13 @@ class Crops:
 
 
 def tiled(parts, random):
-    """Four small pictures side by side as one, for sets of thumbnails."""
+    """Nine small pictures side by side as one, for sets of thumbnails."""
     side = int(random.integers(96, 160))
-    image = np.zeros((2 * side, 2 * side, 3), np.uint8)
+    image = np.zeros((3 * side, 3 * side, 3), np.uint8)
     rows = []
     for i, part in enumerate(parts):
         height, width = part.image.shape[:2]
-        left, top = (i % 2) * side, (i // 2) * side
+        left, top = (i % 3) * side, (i // 3) * side
         image[top:top + side, left:left + side] = cv2.resize(part.image, (side, side))
         boxes = part.boxes.copy()
         boxes[:, 1::2] = boxes[:, 1::2] * side / width + left
@@ -307,7 +307,7 @@ def rasterise(corners, classes, vehicles):
         weight[channel][quiet] = np.minimum(weight[channel][quiet], 0.25)
         target[channel][body] = 1
         if channel == 1:
-            share = np.clip(20 / max(body.sum(), 1), 0.5, 3)
+            share = np.clip(32 / max(body.sum(), 1), 0.7, 6)
         else:
             share = np.clip(24 / max(body.sum(), 1), 1, 12)
             if kind == CYCLE:

@@ -19,7 +19,7 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from net import CELL, Veil, exported_weights, folded, set_folded
+from net import CELL, Veil, beside, folded, set_folded
 
 MODEL = Path(__file__).resolve().parents[1] / "veil.onnx"
 REAL = Path("veil-f32.onnx")
@@ -46,7 +46,9 @@ class Nodes:
 
     def twice(self):
         """The factors of `resized`."""
-        return self.constant("scales", np.array([1, 1, 2, 2], np.float32))
+        if all(i.name != "scales" for i in self.initializers):
+            self.constant("scales", np.array([1, 1, 2, 2], np.float32))
+        return "scales"
 
     def resized(self, x, scales):
         """Each cell repeated to the nearest."""
@@ -111,8 +113,11 @@ def build(net):
     w = Writer(net)
     x = w.conv_relu(w.conv_relu("image"))
     fine = w.residual(w.conv_relu(x))
-    coarse = w.conv_relu(w.residual(w.conv_relu(fine)))
-    coarse = w.resized(w.conv_relu(coarse), w.twice())
+    coarse = w.residual(w.conv_relu(fine))
+    around = w.conv_relu(w.residual(w.conv_relu(coarse)))
+    coarse = w.add_node("Add", [coarse, w.resized(around, w.twice())])
+    coarse = w.conv_relu(w.conv_relu(coarse))
+    coarse = w.resized(coarse, w.twice())
     merged = w.conv_relu(w.add_node("Concat", [coarse, fine], axis=1))
     w.conv(merged, "scores")
     return sealed(w, TensorProto.FLOAT)
@@ -147,8 +152,8 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--checkpoint", required=True)
     parser.add_argument("--model", default=REAL)
-    parser.add_argument("--blend", help="exported model to average the weights with")
-    parser.add_argument("--share", type=float, default=0.5, help="of the blended model")
+    parser.add_argument("--blend", help="checkpoint to average the weights with, of this network or the one before")
+    parser.add_argument("--share", type=float, default=0.5, help="of the blended checkpoint")
     asked = parser.parse_args()
 
     def mix(new, old):
@@ -157,7 +162,8 @@ def main():
     net = Veil()
     net.load_state_dict(torch.load(asked.checkpoint, weights_only=True)["average"])
     if asked.blend:
-        pairs = zip(folded(net), exported_weights(asked.blend), strict=True)
+        other = beside(net, torch.load(asked.blend, weights_only=True)["average"])
+        pairs = zip(folded(net), folded(other), strict=True)
         set_folded(net, [tuple(map(mix, new, old)) for new, old in pairs])
     net.eval()
     model = build(net)

@@ -1,9 +1,9 @@
 """The figures of covering, computed on the 8 px grid from score maps.
 
-Rule of covering, as the program applies it: a 16 px cell is covered when the
-highest person or vehicle score of its 2 x 2 cells of 8 px, over the passes at
-native, half and quarter size, is above the threshold of its class; a margin
-then widens the covering by whole 8 px cells.
+Rule of covering, as the program applies it: the odds of the passes at native
+size (the highest of 2 x 2 cells of 8 px), half and quarter size are added for
+each class, and a 16 px cell is covered when the score they give is above the
+threshold of its class; a margin then widens the covering by whole 8 px cells.
 """
 
 from dataclasses import dataclass
@@ -50,7 +50,7 @@ def scene(maps, boxes, width, height):
     coarse = coarse.reshape(2, rows, 2, columns, 2).max((2, 4))
     for scale, found in enumerate(maps[1:]):  # the first of them has cells of 16 px
         found = found.repeat(1 << scale, 1).repeat(1 << scale, 2)
-        coarse = np.maximum(coarse, found[:, :rows, :columns])
+        coarse = np.logaddexp(coarse, found[:, :rows, :columns])
     scores = 1 / (1 + np.exp(-coarse))
 
     ignored = np.zeros((height, width), bool)

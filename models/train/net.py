@@ -36,25 +36,32 @@ class Residual(nn.Module):
         return x + self.second(self.first(x))
 
 
+def twice(x):
+    """Each cell repeated to the nearest."""
+    return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
 class Veil(nn.Module):
-    """Score map of persons and vehicles, 392 thousand weights."""
+    """Score map of persons and vehicles."""
 
     def __init__(self):
         super().__init__()
         self.down2 = conv(3, 16, 2)
         self.down4 = conv(16, 32, 2)
         self.down8 = nn.Sequential(conv(32, 48, 2), Residual(48))
-        self.down16 = nn.Sequential(
-            conv(48, 96, 2), Residual(96), conv(96, 96, 1, 2)
-        )
+        self.down16 = nn.Sequential(conv(48, 96, 2), Residual(96))
+        self.down32 = nn.Sequential(conv(96, 96, 2), Residual(96))
+        self.around = nn.Sequential(nn.Conv2d(96, 96, 1), nn.ReLU(inplace=True))
+        self.wide = conv(96, 96, 1, 2)
         self.lateral = nn.Sequential(nn.Conv2d(96, 48, 1), nn.ReLU(inplace=True))
         self.merge = conv(96, 48)
         self.scores = nn.Conv2d(48, 2, 1)
 
     def forward(self, image):
         fine = self.down8(self.down4(self.down2(image)))
-        coarse = self.lateral(self.down16(fine))
-        coarse = F.interpolate(coarse, scale_factor=2.0, mode="nearest")
+        coarse = self.down16(fine)
+        coarse = coarse + twice(self.around(self.down32(coarse)))
+        coarse = twice(self.lateral(self.wide(coarse)))
         return self.scores(self.merge(torch.cat([coarse, fine], 1)))
 
 
@@ -115,6 +122,46 @@ def load_folded(net, path, images):
             norm.bias.add_(mean)
     for hook in hooks:
         hook.remove()
+
+
+def renamed(state):
+    """The weights of a network without the layers at 1/32, by today's names."""
+    return {name.replace("down16.2.", "wide."): value for name, value in state.items()}
+
+
+def beside(net, state):
+    """A network of these weights; layers that they lack are as in `net`, unheard."""
+    other = Veil()
+    other.load_state_dict(net.state_dict())
+    with torch.no_grad():
+        other.around[0].weight.zero_()
+        other.around[0].bias.zero_()
+    other.load_state_dict(renamed(state), strict=False)
+    return other
+
+
+def grow(net, state, images):
+    """Start from the weights of a network that lacked some of these layers.
+
+    The new layers' normalisations take their mean and variance from `images`;
+    what they add to the older ones begins faint, so that training starts near
+    the function that was there.
+    """
+    missing = set(net.load_state_dict(renamed(state), strict=False).missing_keys)
+    names = {id(module): name for name, module in net.named_modules()}
+    net.eval()
+    with torch.no_grad():
+        for c, norm in blocks(net):
+            if f"{names[id(norm)]}.weight" not in missing:
+                continue
+            seen = []
+            hook = c.register_forward_hook(lambda _c, _inputs, out: seen.append(out))
+            net(images)
+            hook.remove()
+            norm.running_mean.copy_(seen[0].mean((0, 2, 3)))
+            norm.running_var.copy_(seen[0].var((0, 2, 3)))
+        net.around[0].weight.mul_(0.1)
+        net.around[0].bias.fill_(0.02)
 
 
 def exported_weights(path):

@@ -4,10 +4,10 @@ import cv2
 import numpy as np
 
 
-# What each pass's logits are lowered by. A cell of the quarter-size pass covers
-# 16 times the ground, so it has to be surer; chosen on held-out pictures
-# (LOG.md). `src/detect/mod.rs` has the same.
-SURER = (0.0, 0.0, 0.7)
+# What each pass's logits are lowered by before their odds are added. A cell of
+# the quarter-size pass covers 16 times the ground, so it has to be surer; chosen
+# on held-out pictures (LOG.md). `src/detect/mod.rs` has the same.
+SURER = (0.0, 0.4, 1.0)
 
 
 def planar(image):

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 import data
 from export import MODEL, Nodes, deliver, sealed
-from net import Veil, exported_weights, folded, set_folded
+from net import Veil, exported_weights, folded, set_folded, twice
 from passes import planar
 
 CALIBRATION = 64  # training pictures that choose the scales
@@ -49,15 +49,16 @@ def run(pairs, image, seen):
         return seen(x + conv(conv(x)))
 
     fine = residual(conv(conv(conv(image, 2), 2), 2))
-    coarse = conv(conv(residual(conv(fine, 2)), 1, 2))
-    coarse = F.interpolate(coarse, scale_factor=2.0, mode="nearest")
+    coarse = residual(conv(fine, 2))
+    around = twice(conv(residual(conv(coarse, 2))))
+    coarse = twice(conv(conv(seen(coarse + around), 1, 2)))
     merged = conv(torch.cat([coarse, fine], 1))
     weight, bias = next(layers)
     return F.conv2d(merged, weight, bias)
 
 
-ACTIVATIONS = 13  # of `run`, in order
-FINE, LATERAL = 5, 11  # the two that are concatenated share one scale
+ACTIVATIONS = 19  # of `run`, in order
+FINE, LATERAL = 5, 17  # the two that are concatenated share one scale
 
 
 def least_error(values):
@@ -145,10 +146,12 @@ class Writer(Nodes):
     def coded(self, name, scale):
         return self.add_node("QuantizeLinear", [name, self.scale(scale), self.zero]), scale
 
-    def residual(self, x):
-        y = self.conv(self.conv(x))
+    def added(self, x, y):
         total = self.add_node("Add", [self.real(x), self.real(y)])
         return self.coded(total, next(self.tops) / 255)
+
+    def residual(self, x):
+        return self.added(x, self.conv(self.conv(x)))
 
     def double(self, x):
         scales = self.twice()
@@ -168,8 +171,9 @@ def build(pairs, tops):
     w = Writer(pairs, tops)
     x = w.conv(w.conv(w.conv(("image", 1 / 255), 2), 2), 2)
     fine = w.residual(x)
-    coarse = w.conv(w.conv(w.residual(w.conv(fine, 2)), 1, 2))
-    coarse = w.double(coarse)
+    coarse = w.residual(w.conv(fine, 2))
+    around = w.double(w.conv(w.residual(w.conv(coarse, 2))))
+    coarse = w.double(w.conv(w.conv(w.added(coarse, around), 1, 2)))
     joined = w.add_node("Concat", [coarse[0], fine[0]], axis=1)
     w.head(w.conv((joined, fine[1])))
     return sealed(w, TensorProto.UINT8)

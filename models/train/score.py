@@ -19,7 +19,7 @@ import onnxruntime
 
 import data
 import figures
-from augment import degrade
+from augment import degrade, night
 from passes import score_maps
 
 PERSON_SWEEP = (0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.6)
@@ -65,7 +65,9 @@ def changed(image, boxes, way, number):
 
     `turned`: by a quarter, as seen by a camera on its side or straight down.
     `degraded`: light, optics, noise and compression as in training, seeded.
+    `night`: little light, a lamp's colour and noise as in training, seeded.
     `doubled`: the middle at twice the size, for large persons.
+    `third`: at a third of the size, as from three times as high.
     `low`: three times the size, turned by as many quarters as the number says:
     stands in for low flight seen straight down.
     """
@@ -77,6 +79,8 @@ def changed(image, boxes, way, number):
         boxes = np.stack([kind, height - y2, x1, height - y1, x2], 1)
     elif way == "degraded":
         image = degrade(image, np.random.default_rng(number))
+    elif way == "night":
+        image = night(image, np.random.default_rng(number))
     elif way == "doubled":
         left, top = width // 4, height // 4
         image = image[top : top + height // 2, left : left + width // 2]
@@ -86,6 +90,9 @@ def changed(image, boxes, way, number):
         middle = (boxes[:, 1:3] + boxes[:, 3:5]) / 2
         seen = (middle > 0).all(1) & (middle < [width, height]).all(1)
         boxes = boxes[seen | (boxes[:, 0] != 0)]
+    elif way == "third":
+        image = cv2.resize(image, None, fx=1 / 3, fy=1 / 3, interpolation=cv2.INTER_AREA)
+        boxes = boxes * [1, 1 / 3, 1 / 3, 1 / 3, 1 / 3]
     elif way == "low":
         image = cv2.resize(image, None, fx=3, fy=3, interpolation=cv2.INTER_CUBIC)
         boxes = boxes * [1, 3, 3, 3, 3]
@@ -128,7 +135,7 @@ def main():
     parser.add_argument("--data", default=data.DATA)
     parser.add_argument("--model", default=data.REPOSITORY / "models/veil.onnx")
     parser.add_argument("--set", default="held", help="held, held:FOLDER, a folder, vtest or a clip")
-    parser.add_argument("--way", default="plain", help="turned, degraded, doubled or low: made harder")
+    parser.add_argument("--way", default="plain", help="turned, degraded, night, doubled, third or low: made harder")
     parser.add_argument("--person", type=float, help="threshold; without it, sweeps")
     parser.add_argument("--vehicle", type=float)
     parser.add_argument("--margin", type=int, default=0, help="8 px cells")

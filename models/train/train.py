@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 import data
 import figures
-from net import Veil, load_folded
+from net import Veil, grow, load_folded
 from passes import SURER, score_maps
 
 JUDGED_AT = 0.10  # over_mask at which head leaks are compared
@@ -60,17 +60,17 @@ def focal_loss(logits, target, weight):
 def loss_of(native, half, quarter, target, weight):
     """Some on the 8 px cells, most on the 16 px cells that decide covering.
 
-    A 16 px cell takes the highest score of its four parts and of the passes at
-    half and at quarter size: what one of them finds need not be found by the
-    others, and it is background only where all say so.
+    A 16 px cell takes the highest score of its four parts at native size, and
+    the odds of the passes at native, half and quarter size add up: what one of
+    them finds need not be found by the others, and what several suspect counts.
     """
     present = F.max_pool2d(target, 2)
     least = -F.max_pool2d(-weight, 2)
     most = F.max_pool2d(weight * target, 2)
     pooled = torch.where(present > 0, most, least)
-    covering = torch.maximum(F.max_pool2d(native, 2), half - SURER[1])
-    quarter = F.interpolate(quarter - SURER[2], scale_factor=2.0)
-    covering = torch.maximum(covering, quarter)
+    passes = [F.max_pool2d(native, 2), half, F.interpolate(quarter, scale_factor=2.0)]
+    lowered = [logits - less for logits, less in zip(passes, SURER)]
+    covering = torch.logsumexp(torch.stack(lowered), 0)
     return (
         0.3 * focal_loss(native, target, weight)
         + 0.7 * focal_loss(covering, present, pooled)
@@ -129,10 +129,11 @@ def main():
     parser.add_argument("--data", default=data.DATA)
     parser.add_argument("--out", default=data.REPOSITORY / "target/train")
     parser.add_argument("--start", help="exported model to start from")
+    parser.add_argument("--grow", help="checkpoint of a network with fewer layers to start from")
     parser.add_argument("--resume", help="checkpoint to go on from")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--judge-minutes", type=float, default=8)
-    parser.add_argument("--batch", type=int, default=16)
+    parser.add_argument("--batch", type=int, default=8)
     parser.add_argument("--rate", type=float, default=1.5e-3)
     parser.add_argument("--degraded", type=float, default=1.0, help="share of crops")
     parser.add_argument("--seed", type=int, default=1)
@@ -154,9 +155,12 @@ def main():
     )
     net = Veil().to(memory_format=torch.channels_last)
     net.scores.bias.data.fill_(-3)
+    if asked.start or asked.grow:
+        images = torch.cat([next(stream)[0] for _ in range(4)]).float() / 255
     if asked.start:
-        images = torch.cat([next(stream)[0] for _ in range(4)])
-        load_folded(net, asked.start, images.float() / 255)
+        load_folded(net, asked.start, images)
+    if asked.grow:
+        grow(net, torch.load(asked.grow, weights_only=True)["average"], images)
     optimiser = torch.optim.AdamW(net.parameters(), asked.rate, weight_decay=1e-4)
     average = Average(net)
     step, best = 0, float("inf")
@@ -192,7 +196,7 @@ def main():
         images, targets, weights = next(stream)
         images = (images.float() / 255).to(memory_format=torch.channels_last)
         # normalisations that are known stay: the passes would fight over them
-        net.train(not (asked.start or asked.resume))
+        net.train(not (asked.start or asked.grow or asked.resume))
         with torch.autocast("cpu", torch.bfloat16):
             maps = [net(F.avg_pool2d(images, size)) for size in (1, 2, 4)]
         loss = loss_of(*(m.float() for m in maps), targets, weights)

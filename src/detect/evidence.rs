@@ -102,14 +102,12 @@ impl EvidencePool {
         while idle.push(ScoreMaps::empty(size)).is_ok() {}
     }
 
-    /// Maps for `size`, with every score at zero.
+    /// Maps for `size`, their scores yet to be written.
     pub(super) fn take(&self, size: Size) -> ScoreMaps {
         let grid = Grid::over(size, SCORE_CELL);
         let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
-        while let Some(mut maps) = idle.pop() {
+        while let Some(maps) = idle.pop() {
             if maps.grid == grid {
-                maps.person.fill(0);
-                maps.vehicle.fill(0);
                 return maps;
             }
         }

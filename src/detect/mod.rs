@@ -2,7 +2,7 @@
 //!
 //! Reads pixels, never writes them. A picture is looked at once for each scale (whole size, half, quarter), each scale
 //! cut into overlapping tiles of one fixed shape; tiles run side by side, and where two looked at the same cell the higher
-//! score stands. The outcome does not depend on the number of threads.
+//! score stands. The odds of the scales add up (see [`odds`]). The outcome does not depend on the number of threads.
 //!
 //! The network: input `[1, 3, H, W]`, RGB planes, u8 from 0 to 255 for a quantised one, f32 from 0 to 1 for any other;
 //! output f32 `[1, 2, H/8, W/8]`, logits, person then vehicle. See `models/README.md` for the one that is built in and
@@ -13,6 +13,7 @@ mod input;
 mod int8;
 mod look;
 mod model;
+mod odds;
 mod real;
 mod tiling;
 
@@ -27,9 +28,10 @@ pub use model::DetectError;
 
 use crate::base::geometry::SCORE_CELL;
 use crate::base::{Fault, Grid, RawFrame, Size};
-use evidence::{EvidencePool, ScoreMaps};
+use evidence::EvidencePool;
 use input::Picture;
 use model::{Network, Run};
+use odds::PassScores;
 use tiling::Tiling;
 
 /// What the detector is told. The default is the safe one.
@@ -56,9 +58,9 @@ impl Default for Settings {
 /// Most scales that [`Settings::passes`] can ask for.
 pub const PASSES_MAX: usize = 3;
 
-/// What the logits of each scale are lowered by. A cell of the quarter covers 16 times the ground, so it has to be surer:
-/// on held-out pictures that lets a quarter fewer heads leak at the same over_mask (`models/train/LOG.md`).
-const SURER: [f32; PASSES_MAX] = [0.0, 0.0, 0.7];
+/// What the logits of each scale are lowered by before their odds are added. A cell of the quarter covers 16 times the
+/// ground, so it has to be surer; chosen on held-out pictures (`models/train/LOG.md`).
+const SURER: [f32; PASSES_MAX] = [0.0, 0.4, 1.0];
 
 /// A loaded network and everything it needs for frames of one size.
 pub struct Detector {
@@ -76,6 +78,7 @@ struct Prepared {
     size: Size,
     pictures: Vec<Picture>,
     tiles: Vec<Tile>,
+    scores: Vec<PassScores>,
 }
 
 /// One tile of one scale.
@@ -137,6 +140,7 @@ impl Detector {
         }
         let mut pictures = Vec::with_capacity(self.passes);
         let mut tiles = Vec::new();
+        let mut scores = Vec::with_capacity(self.passes);
         for scale in 0..self.passes {
             let picture = Picture::new(size, scale);
             let tiling = Tiling::over(picture.size(), self.network.side_max());
@@ -145,9 +149,10 @@ impl Detector {
                 tiles.push(Tile { scale, column, row, run });
             }
             pictures.push(picture);
+            scores.push(PassScores::new(Grid::over(size, SCORE_CELL), scale));
         }
         self.evidence.fill(size);
-        self.prepared = Some(Prepared { size, pictures, tiles });
+        self.prepared = Some(Prepared { size, pictures, tiles, scores });
         Ok(())
     }
 
@@ -174,10 +179,14 @@ impl Detector {
                 tile.run.examine(picture, (tile.column, tile.row), SURER[tile.scale])
             })
         })?;
-        let mut maps = self.evidence.take(size);
+        prepared.scores.iter_mut().for_each(PassScores::clear);
         for tile in &prepared.tiles {
-            tile.merge_into(&mut maps);
+            let origin = (tile.column / SCORE_CELL, tile.row / SCORE_CELL);
+            let cells = Grid::over(tile.run.shape(), SCORE_CELL);
+            prepared.scores[tile.scale].raise(origin, cells, [tile.run.person(), tile.run.vehicle()]);
         }
+        let mut maps = self.evidence.take(size);
+        odds::add(&prepared.scores, &mut maps);
         Ok(Evidence::from_run(frame.sequence(), frame.captured(), size, maps, Arc::clone(&self.evidence)))
     }
 }
@@ -189,31 +198,6 @@ impl Detector {
     /// As [`Detector::examine`].
     pub fn examine_look(&mut self, look: &Look) -> Result<Evidence, Fault> {
         self.examine(&look.0)
-    }
-}
-
-impl Tile {
-    /// Raises the scores of every full-size cell that a cell of this tile looked at.
-    fn merge_into(&self, maps: &mut ScoreMaps) {
-        let cells = Grid::over(self.run.shape(), SCORE_CELL);
-        let grid = maps.grid;
-        let spread = 1 << self.scale;
-        let (left, top) = (self.column / SCORE_CELL, self.row / SCORE_CELL);
-        for (map, scores) in [(&mut maps.person, self.run.person()), (&mut maps.vehicle, self.run.vehicle())] {
-            for (index, &score) in scores.iter().enumerate() {
-                if score == 0 {
-                    continue;
-                }
-                let column = (left + index % cells.columns) * spread;
-                let row = (top + index / cells.columns) * spread;
-                for y in row..(row + spread).min(grid.rows) {
-                    for x in column..(column + spread).min(grid.columns) {
-                        let cell = &mut map[grid.index(x, y)];
-                        *cell = score.max(*cell);
-                    }
-                }
-            }
-        }
     }
 }
 
