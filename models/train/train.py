@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader, IterableDataset
 
 import data
 import figures
-from net import Veil, grow, load_folded
+from net import Veil, grow, load_folded, twice
 from passes import SURER, score_maps
 
 JUDGED_AT = 0.10  # over_mask at which head leaks are compared
@@ -68,7 +68,7 @@ def loss_of(native, half, quarter, target, weight):
     least = -F.max_pool2d(-weight, 2)
     most = F.max_pool2d(weight * target, 2)
     pooled = torch.where(present > 0, most, least)
-    passes = [F.max_pool2d(native, 2), half, F.interpolate(quarter, scale_factor=2.0)]
+    passes = [F.max_pool2d(native, 2), half, twice(quarter)]
     lowered = [logits - less for logits, less in zip(passes, SURER)]
     covering = torch.logsumexp(torch.stack(lowered), 0)
     return (
