@@ -19,10 +19,17 @@ pub struct ScoreMaps {
 }
 
 impl ScoreMaps {
-    fn empty(size: Size) -> Self {
+    /// For a picture of `size`, with every score at zero.
+    pub(super) fn empty(size: Size) -> Self {
         let grid = Grid::over(size, SCORE_CELL);
         let none = || vec![0; grid.cells()].into_boxed_slice();
         Self { grid, person: none(), vehicle: none() }
+    }
+
+    /// Every score back to zero.
+    pub(super) fn clear(&mut self) {
+        self.person.fill(0);
+        self.vehicle.fill(0);
     }
 }
 

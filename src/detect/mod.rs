@@ -28,10 +28,9 @@ pub use model::DetectError;
 
 use crate::base::geometry::SCORE_CELL;
 use crate::base::{Fault, Grid, RawFrame, Size};
-use evidence::EvidencePool;
+use evidence::{EvidencePool, ScoreMaps};
 use input::Picture;
 use model::{Network, Run};
-use odds::PassScores;
 use tiling::Tiling;
 
 /// What the detector is told. The default is the safe one.
@@ -78,7 +77,8 @@ struct Prepared {
     size: Size,
     pictures: Vec<Picture>,
     tiles: Vec<Tile>,
-    scores: Vec<PassScores>,
+    /// What each pass says of the picture it looks at.
+    scores: Vec<ScoreMaps>,
 }
 
 /// One tile of one scale.
@@ -148,8 +148,8 @@ impl Detector {
                 let run = self.network.run_for(tiling.tile)?;
                 tiles.push(Tile { scale, column, row, run });
             }
+            scores.push(ScoreMaps::empty(picture.size()));
             pictures.push(picture);
-            scores.push(PassScores::new(Grid::over(size, SCORE_CELL), scale));
         }
         self.evidence.fill(size);
         self.prepared = Some(Prepared { size, pictures, tiles, scores });
@@ -179,11 +179,11 @@ impl Detector {
                 tile.run.examine(picture, (tile.column, tile.row), SURER[tile.scale])
             })
         })?;
-        prepared.scores.iter_mut().for_each(PassScores::clear);
+        prepared.scores.iter_mut().for_each(ScoreMaps::clear);
         for tile in &prepared.tiles {
             let origin = (tile.column / SCORE_CELL, tile.row / SCORE_CELL);
             let cells = Grid::over(tile.run.shape(), SCORE_CELL);
-            prepared.scores[tile.scale].raise(origin, cells, [tile.run.person(), tile.run.vehicle()]);
+            odds::raise(&mut prepared.scores[tile.scale], origin, cells, [tile.run.person(), tile.run.vehicle()]);
         }
         let mut maps = self.evidence.take(size);
         odds::add(&prepared.scores, &mut maps);

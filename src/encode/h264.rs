@@ -9,7 +9,7 @@
 //! Clear ground must not come through in covered cells, however coarse the quantiser: the loop filter is off
 //! (`loop_filter.rs`), and modes are compared by transformed differences (medium complexity). By plain ones, prediction
 //! leaves ground in twice as many cells. Tried and left: the filter at its weakest (as good at quantiser 36, useless at
-//! 45), and black paint without these two (0.23 of a clip of people; with them `solid` is black, see `mask/paint.rs`).
+//! 45), and black paint with the filter on (leak_correlation 0.23 on a clip of people; without it `solid` is black).
 
 mod loop_filter;
 

@@ -159,12 +159,12 @@ impl Mask {
         let density = self.governor.plan(pose, frame.captured());
         match self.admit(frame, ground).and_then(|ground| self.clearance.examine(&ground)) {
             Ok(age) => {
-                let objects = self.painter.cover(frame, self.clearance.covered(), self.paint);
+                let objects = self.painter.cover(frame, self.clearance.covered(), self.paint, density.governed);
                 if density.governed {
                     let (luma, chroma) = frame.planes_mut();
                     self.governor.apply(luma, chroma);
+                    self.painter.finish(frame, self.paint);
                 }
-                self.painter.finish(frame, self.paint);
                 let clear_fraction = self.clearance.clear_fraction();
                 let px_per_m = density.worst_px_per_m;
                 let account = Account { state: State::Redacted, clear_fraction, objects, evidence_age: age, px_per_m };

@@ -131,11 +131,12 @@ impl Painter {
         }
     }
 
-    /// Covers the cells that `covered` names, in row order, in colours that may bleed into what is clear; returns the
-    /// number of connected regions.
-    pub fn cover(&mut self, frame: &mut RawFrame, covered: &[bool], paint: Paint) -> usize {
+    /// Covers the cells that `covered` names, in row order; returns the number of connected regions. If it is `governed`
+    /// after that, in colours that may bleed into what is clear, and [`Painter::finish`] follows.
+    pub fn cover(&mut self, frame: &mut RawFrame, covered: &[bool], paint: Paint, governed: bool) -> usize {
         self.region.fill(0);
         self.sums.fill(None);
+        self.colour.fill(BLACK);
         let mut regions = 0;
         for seed in 0..self.grid.cells() {
             if !covered[seed] || self.region[seed] != 0 {
@@ -144,7 +145,8 @@ impl Painter {
             regions += 1;
             self.flood(seed, regions, covered);
             match paint {
-                Paint::Solid => self.solid(frame, covered),
+                Paint::Solid if governed => self.solid(frame, covered),
+                Paint::Solid => {}
                 Paint::Mosaic => self.mosaic(frame, regions),
             }
         }

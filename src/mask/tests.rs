@@ -320,7 +320,7 @@ proptest! {
         let untouched = samples(&drawn(SIZE, layout, 0, |plane, x, y| noise(7, plane, x, y)));
         let mut painter = Painter::new(SIZE);
         for frame in &mut painted {
-            painter.cover(frame, &covered, Paint::Solid);
+            painter.cover(frame, &covered, Paint::Solid, true);
         }
         prop_assert_eq!(samples(&painted[0]), samples(&painted[1]));
         let luma = luma_of(&painted[0]);
@@ -336,9 +336,12 @@ proptest! {
             painter.finish(frame, Paint::Solid);
         }
         prop_assert_eq!(samples(&painted[0]), samples(&painted[1]));
-        // What is sent is black.
-        for (index, &pixel) in luma_of(&painted[0]).iter().enumerate() {
-            prop_assert!(!under(0, index % SIZE.width, index / SIZE.width) || pixel == 16, "pixel {} is not black", index);
+        // What is sent is black, and at once where nothing is governed.
+        let mut at_once = drawn(SIZE, layout, 0, |plane, x, y| noise(seeds.0, plane, x, y));
+        painter.cover(&mut at_once, &covered, Paint::Solid, false);
+        for (index, pixels) in luma_of(&painted[0]).iter().zip(luma_of(&at_once)).enumerate() {
+            let hidden = under(0, index % SIZE.width, index / SIZE.width);
+            prop_assert!(!hidden || pixels == (&16, 16), "pixel {} is not black", index);
         }
     }
 
@@ -357,7 +360,7 @@ proptest! {
             let mut frame = drawn(SIZE, Layout::I420, 0, |plane, x, y| {
                 noise(if under(plane, x, y) { seed } else { 7 }, plane, x, y)
             });
-            Painter::new(SIZE).cover(&mut frame, &covered, Paint::Mosaic);
+            Painter::new(SIZE).cover(&mut frame, &covered, Paint::Mosaic, false);
             frame
         });
         for y in 0..SIZE.height {
@@ -382,7 +385,7 @@ proptest! {
             (0..grid.cells()).map(|cell| cell % grid.columns < width && cell / grid.columns < height).collect();
         let mut frame = drawn(SIZE, Layout::I420, 0, |plane, x, y| noise(seed, plane, x, y));
         let mut painter = Painter::new(SIZE);
-        painter.cover(&mut frame, &covered, Paint::Mosaic);
+        painter.cover(&mut frame, &covered, Paint::Mosaic, true);
         let once = frame.luma().data.to_vec();
         painter.finish(&mut frame, Paint::Mosaic);
         prop_assert!(once == frame.luma().data, "painted again it looks the same");
