@@ -75,6 +75,9 @@ pub(super) fn set_up(node: &OwnedFd, wishes: &Wishes) {
     let high = bindings::v4l2_mpeg_video_h264_profile_V4L2_MPEG_VIDEO_H264_PROFILE_HIGH;
     wish::<{ bindings::V4L2_CID_MPEG_VIDEO_H264_PROFILE }>(node, "profile", number(high));
     wish::<{ bindings::V4L2_CID_MPEG_VIDEO_H264_LEVEL }>(node, "level", number(level(wishes)));
+    // The filter smooths over the edges of macroblocks, which are the mask's cells: see `h264::loop_filter`.
+    let off = bindings::v4l2_mpeg_video_h264_loop_filter_mode_V4L2_MPEG_VIDEO_H264_LOOP_FILTER_MODE_DISABLED;
+    wish::<{ bindings::V4L2_CID_MPEG_VIDEO_H264_LOOP_FILTER_MODE }>(node, "loop filter off", number(off));
     let constant = bindings::v4l2_mpeg_video_bitrate_mode_V4L2_MPEG_VIDEO_BITRATE_MODE_CBR;
     wish::<{ bindings::V4L2_CID_MPEG_VIDEO_BITRATE_MODE }>(node, "constant bitrate", number(constant));
     wish::<{ bindings::V4L2_CID_MPEG_VIDEO_FRAME_RC_ENABLE }>(node, "rate control", 1);
