@@ -1,4 +1,4 @@
-//! Draws a line of capitals into a frame that is covered already: why there is a slate.
+//! Draws capitals into a frame that is covered already: why there is a slate.
 
 use std::fmt::Write as _;
 
@@ -60,30 +60,73 @@ const ROWS: usize = 7;
 const INK: [u8; 3] = [216, 128, 128];
 const BAR: [u8; 3] = [40, 128, 128];
 
-/// Tells the operator how much is clear, how old the evidence is, and how fine the ground is sent.
+/// Dots from the top of a line to that of the next.
+const LINE: usize = ROWS + PAD;
+
+/// Tells the operator how much is clear, how old the evidence is, and how fine the ground is sent; what does not fit into
+/// one line is left out, since there is a picture below it.
 pub fn hud(frame: &mut RawFrame, account: &Account) {
     let mut line: heapless::String<64> = heapless::String::new();
     let (clear, age) = (account.clear_fraction * 100.0, account.evidence_age.0 / 1000);
-    // What does not fit is left out.
     let _ = write!(line, "CLEAR {clear:.0} AGE {age} MS {:.0} PX/M", account.px_per_m);
-    draw(frame, &line);
+    draw(frame, std::iter::once(line.as_str()));
 }
 
-/// Writes `text` on a dark bar at the top left, as far as it fits; characters without a glyph are left blank.
-pub fn draw(frame: &mut RawFrame, text: &str) {
-    let size = frame.size();
-    let fits = (size.width / DOT).saturating_sub(2 * PAD) / ADVANCE;
-    if fits == 0 || size.height < (ROWS + 2 * PAD) * DOT {
-        return;
+/// Says `text` on a slate, in as many lines as it takes and the frame's upper half has room for, but one at least.
+pub fn say(frame: &mut RawFrame, text: &str) {
+    let lines = Wrapped { text, fits: fits(frame) };
+    draw(frame, lines);
+}
+
+/// Letters of a line.
+fn fits(frame: &RawFrame) -> usize {
+    (frame.size().width / DOT).saturating_sub(2 * PAD) / ADVANCE
+}
+
+/// The lines of a text of ASCII letters, broken between words where one ends in time.
+struct Wrapped<'a> {
+    text: &'a str,
+    fits: usize,
+}
+
+impl<'a> Iterator for Wrapped<'a> {
+    type Item = &'a str;
+
+    fn next(&mut self) -> Option<&'a str> {
+        let text = self.text.trim_start();
+        if text.is_empty() || self.fits == 0 {
+            return None;
+        }
+        let whole = text.char_indices().nth(self.fits).map_or(text.len(), |(at, _)| at);
+        // The space behind the last letter that fits ends a word too.
+        let end = match text.get(..=whole) {
+            Some(more) if whole < text.len() => more.rfind(' ').unwrap_or(whole),
+            _ => whole,
+        };
+        let (line, rest) = text.split_at(end);
+        self.text = rest;
+        Some(line)
     }
-    let length = text.chars().count().min(fits);
-    fill_dots(frame, 0, 0, length * ADVANCE + 2 * PAD, ROWS + 2 * PAD, BAR);
-    for (index, letter) in text.chars().take(fits).enumerate() {
-        let letter = letter.to_ascii_uppercase();
-        let Some((_, rows)) = GLYPHS.iter().find(|(glyph, _)| *glyph == letter) else { continue };
-        for (y, bits) in rows.iter().enumerate() {
-            for x in (0..5).filter(|x| bits >> (4 - x) & 1 == 1) {
-                fill_dots(frame, PAD + index * ADVANCE + x, PAD + y, 1, 1, INK);
+}
+
+/// Writes lines on dark bars at the top left, as far as they fit; characters without a glyph are left blank.
+fn draw<'a>(frame: &mut RawFrame, lines: impl Iterator<Item = &'a str>) {
+    let (fits, rows) = (fits(frame), frame.size().height / DOT);
+    for (index, line) in lines.enumerate() {
+        let top = index * LINE;
+        let bottom = top + PAD + LINE;
+        if fits == 0 || bottom > rows || (index > 0 && bottom > rows / 2) {
+            return;
+        }
+        let length = line.chars().count().min(fits);
+        fill_dots(frame, 0, top, length * ADVANCE + 2 * PAD, LINE + PAD, BAR);
+        for (index, letter) in line.chars().take(fits).enumerate() {
+            let letter = letter.to_ascii_uppercase();
+            let Some((_, rows)) = GLYPHS.iter().find(|(glyph, _)| *glyph == letter) else { continue };
+            for (y, bits) in rows.iter().enumerate() {
+                for x in (0..5).filter(|x| bits >> (4 - x) & 1 == 1) {
+                    fill_dots(frame, PAD + index * ADVANCE + x, top + PAD + y, 1, 1, INK);
+                }
             }
         }
     }
@@ -91,4 +134,23 @@ pub fn draw(frame: &mut RawFrame, text: &str) {
 
 fn fill_dots(frame: &mut RawFrame, x: usize, y: usize, width: usize, height: usize, colour: [u8; 3]) {
     paint::fill(frame, Rect::new(x * DOT, y * DOT, width * DOT, height * DOT), colour);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_ends_with_a_word_where_it_can() {
+        for (text, fits, lines) in [
+            ("late evidence", 12, &["late", "evidence"][..]),
+            ("late evidence", 13, &["late evidence"]),
+            ("late evidence", 4, &["late", "evid", "ence"]),
+            ("density not governed", 12, &["density not", "governed"]),
+            ("abc", 0, &[]),
+            ("", 12, &[]),
+        ] {
+            assert!(Wrapped { text, fits }.eq(lines.iter().copied()), "{text:?} in {fits}");
+        }
+    }
 }

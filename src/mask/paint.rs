@@ -288,7 +288,7 @@ impl Painter {
                 fill(frame, block, four_bits(sum.mean().unwrap_or(GREY)));
             }
         }
-        caption::draw(frame, reason);
+        caption::say(frame, reason);
     }
 
     fn rect(&self, cell: usize) -> Rect {
