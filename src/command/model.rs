@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use clap::{Args, Subcommand};
 
-use voile::base::{Fault, FramePool, NoTelemetry, Size};
+use voile::base::{Fault, FramePool, NoTelemetry, RawFrame, Size};
 use voile::camera::{self, Camera, scene};
 use voile::detect::{self, Detector};
 use voile::mask::{self, Mask};
@@ -53,14 +53,16 @@ impl Model {
             Detector::load(&settings).map_err(|error| Failure::new(USAGE, error))
         };
         let mut detector = load(1)?;
+        // Drawn before anything is said, so that what `scripts/instructions` counts between two lines is the detector's.
+        let picture = first_picture()?;
         println!("file      {}", file.as_deref().unwrap_or(Path::new("(built in)")).display());
         println!("sha256    {}", detector.sha256());
         println!("runs on   {}", detector.runs_on());
         let tell =
             |passes, cost| println!("speed     {cost:.1} CPU-ms for a frame of {SIZE}, passes = {passes}, one thread");
-        tell(1, speed(&mut detector)?);
+        tell(1, speed(&mut detector, &picture)?);
         detector = load(detect::PASSES_MAX)?;
-        tell(detect::PASSES_MAX, speed(&mut detector)?);
+        tell(detect::PASSES_MAX, speed(&mut detector, &picture)?);
         for seed in SEEDS {
             let figures = scores(seed, &mut detector)?;
             let told = named(&figures).map(|(name, figure)| match figure {
@@ -90,18 +92,22 @@ fn open(seed: u64, frames: u64) -> Result<scene::Scene, Failure> {
     scene::Scene::new(settings).map_err(|error| Failure::new(INTERNAL, error))
 }
 
-/// CPU-ms for one frame, the whole process, on a scene's first picture.
-fn speed(detector: &mut Detector) -> Result<f64, Failure> {
-    let failed = |fault: Fault| Failure::new(INTERNAL, format_args!("the network could not be run: {fault}"));
+/// A scene's first picture.
+fn first_picture() -> Result<RawFrame, Failure> {
     let mut camera = open(SEEDS[0], 1)?;
     let pool = FramePool::new(camera.mode().shape, 1);
     let picture = camera.next(&pool).map_err(|error| Failure::new(INTERNAL, error))?;
-    let picture = picture.ok_or_else(|| Failure::new(INTERNAL, "the scene has no frame"))?;
+    picture.ok_or_else(|| Failure::new(INTERNAL, "the scene has no frame"))
+}
+
+/// CPU-ms for one frame, the whole process.
+fn speed(detector: &mut Detector, picture: &RawFrame) -> Result<f64, Failure> {
+    let failed = |fault: Fault| Failure::new(INTERNAL, format_args!("the network could not be run: {fault}"));
     detector.prepare(SIZE).map_err(|error| Failure::new(USAGE, error))?;
-    detector.examine(&picture).map_err(failed)?;
+    detector.examine(picture).map_err(failed)?;
     let usage = Usage::begin();
     for _ in 0..TIMED {
-        detector.examine(&picture).map_err(failed)?;
+        detector.examine(picture).map_err(failed)?;
     }
     Ok(usage.per_frame(TIMED).cpu_ms_per_frame.unwrap_or(f64::NAN))
 }

@@ -23,8 +23,9 @@ pub const DEPTH: usize = 4;
 #[derive(Clone, Copy)]
 pub struct Tap<T>(pub [T; LANES * DEPTH]);
 
-/// The weights of a layer as the kernels read them: for each group of [`LANES`] outputs, its taps in order.
+/// The weights of a layer as one kernel reads them: for each group of [`LANES`] outputs, its taps in order.
 pub struct Weights {
+    kernel: Kernel,
     /// Taps per group.
     pub taps: usize,
     /// -127 to 127.
@@ -32,6 +33,10 @@ pub struct Weights {
     /// The same in 16 bits, for the kernels that have no 8-bit product; empty for the others.
     #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "AVX2 alone has no 8-bit product"))]
     pub wide: Vec<Tap<i16>>,
+    /// For each four taps, in which quarters of the outputs all their products fit in 16 bits together, a bit each; for the
+    /// kernel that adds products there, empty for the others.
+    #[cfg_attr(not(target_arch = "aarch64"), expect(dead_code, reason = "NEON alone adds products in 16 bits"))]
+    pub deep: Vec<u8>,
     /// Added to the sum, one per output.
     pub bias: Vec<i32>,
     /// What the sum is multiplied by to become the output's code, one per output; finite and positive.
@@ -56,7 +61,17 @@ impl Weights {
             Kernel::Avx2 => narrow.iter().map(|tap: &Tap<i8>| Tap(tap.0.map(i16::from))).collect(),
             _ => Vec::new(),
         };
-        Self { taps, narrow, wide, bias: bias.to_vec(), scale: scale.to_vec() }
+        let deep = match kernel {
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon => neon::by_quarters(&mut narrow, taps),
+            _ => Vec::new(),
+        };
+        let bias = match kernel {
+            #[cfg(target_arch = "aarch64")]
+            Kernel::Neon | Kernel::NeonDot => neon::signed_bias(values, bias),
+            _ => bias.to_vec(),
+        };
+        Self { kernel, taps, narrow, wide, deep, bias, scale: scale.to_vec() }
     }
 
     /// Groups of [`LANES`] outputs.
@@ -137,20 +152,20 @@ impl Kernel {
         let furthest = row.taps.iter().max().map_or(0, |tap| tap + (pixels - 1) * row.step + DEPTH);
         assert!(row.output.len() == pixels * channels && furthest <= row.input.len(), "the row lies inside its input");
         assert!(row.taps.len() == weights.taps && weights.scale.len() == channels, "weights for these taps");
+        assert!(weights.kernel == self, "weights for this kernel");
         assert!(weights.narrow.len() == weights.groups() * weights.taps && channels == weights.groups() * LANES);
         match self {
             Self::Scalar => scalar::row(weights, row),
             #[cfg(target_arch = "x86_64")]
-            Self::Avx2 => {
-                assert!(weights.wide.len() == weights.narrow.len(), "weights for this kernel");
-                // SAFETY: `available` found AVX2; the row and the weights were checked above.
-                unsafe { avx2::row(weights, row) }
-            }
+            // SAFETY: `available` found AVX2; the row and the weights were checked above, and weights for this kernel are
+            // there in 16 bits too.
+            Self::Avx2 => unsafe { avx2::row(weights, row) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` found the AVX-512 parts; the row and the weights were checked above.
             Self::Avx512 => unsafe { avx512::row(weights, row) },
             #[cfg(target_arch = "aarch64")]
-            // SAFETY: every AArch64 has NEON; the row and the weights were checked above.
+            // SAFETY: every AArch64 has NEON; the row and the weights were checked above, and weights for this kernel come
+            // with `deep`.
             Self::Neon => unsafe { neon::row(weights, row) },
             #[cfg(target_arch = "aarch64")]
             // SAFETY: `available` found the dot product; the row and the weights were checked above.

@@ -37,11 +37,15 @@ fn cases() -> impl Strategy<Value = Case> {
                 _ => u8::try_from(next() % 256).expect("a byte"),
             })
             .collect();
+        // Small weights are added in 16 bits by more than two; about 64 it is some that can be.
+        let most = [127_i8, 64, 63, 30][next() % 4];
         let values = (0..channels * taps.len() * DEPTH)
             .map(|_| match next() % 4 {
-                0 if extreme => 127,
-                1 if extreme => -127,
-                _ => i8::try_from(i32::try_from(next() % 255).expect("a byte") - 127).expect("a weight"),
+                0 if extreme => most,
+                1 if extreme => -most,
+                _ => i8::try_from(i32::try_from(next() % 255).expect("a byte") - 127)
+                    .expect("a weight")
+                    .clamp(-most, most),
             })
             .collect();
         let bias = (0..channels).map(|_| i32::try_from(next() % 200_000).expect("24 bits") - 100_000).collect();
@@ -64,6 +68,28 @@ proptest! {
         let expected = computed(Kernel::Scalar, &case);
         for kernel in Kernel::available() {
             prop_assert!(computed(kernel, &case) == expected, "{kernel:?}");
+        }
+    }
+}
+
+#[test]
+fn sums_of_four_products_at_the_end_of_16_bits_are_whole() {
+    for (four, input) in [([64, 64, 64, 63], 0), ([64, 64, 64, 64], 0), ([127; 4], 0), ([127; 4], 255)] {
+        for sign in [1, -1] {
+            let weights: [i8; 4] = four.map(|weight: i8| weight * sign);
+            let sum = weights.iter().map(|&weight| i32::from(weight) * input).sum::<i32>() * 4;
+            let case = Case {
+                taps: (0..4).map(|tap| tap * DEPTH).collect(),
+                step: 16,
+                pixels: 3,
+                input: vec![u8::try_from(input).expect("a code"); 48],
+                values: weights.map(|weight| [weight; DEPTH]).as_flattened().repeat(LANES),
+                bias: vec![100 - sum; LANES],
+                scale: vec![1.0; LANES],
+            };
+            for kernel in Kernel::available() {
+                assert_eq!(computed(kernel, &case), [100; 3 * LANES], "{kernel:?} {weights:?} {input}");
+            }
         }
     }
 }
