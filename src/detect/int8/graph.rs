@@ -178,6 +178,12 @@ impl<'a> Reader<'a> {
             return Err("a scale is not finite and above 0".to_owned());
         }
         let taps = side * side * given.channels / DEPTH;
+        // What the highest codes and weights come to, and the bias, have to fit in a sum together.
+        let room =
+            i32::try_from(taps * DEPTH * 255 * 127).ok().and_then(|most| i32::MAX.checked_sub(most)).unwrap_or(0);
+        if bias.iter().any(|bias| bias.unsigned_abs() > room.unsigned_abs()) {
+            return Err(format!("has a bias beyond {room}, with which a sum may not fit in 32 bits"));
+        }
         let mut ordered = vec![0; outputs * taps * DEPTH];
         for (index, &value) in values.iter().enumerate() {
             let (output, rest) = (index / (inputs * side * side), index % (inputs * side * side));

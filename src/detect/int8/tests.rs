@@ -73,6 +73,22 @@ fn a_damaged_file_is_refused_or_runs_but_never_panics() {
     }
 }
 
+#[test]
+fn a_bias_that_sums_cannot_hold_is_refused() {
+    let model = tract_onnx::onnx().proto_model_for_read(&mut &*MODEL).expect("a model");
+    let graph = model.graph.expect("a graph");
+    let integer = tract_onnx::pb::tensor_proto::DataType::Int32 as i32;
+    let biases = graph.initializer.iter().find(|tensor| tensor.data_type == integer).expect("a bias");
+    let at =
+        MODEL.windows(biases.raw_data.len()).position(|bytes| bytes == biases.raw_data).expect("as it is in the file");
+    for bias in [i32::MAX, i32::MIN, i32::MAX - 1_000_000] {
+        let mut bytes = MODEL.to_vec();
+        bytes[at..at + 4].copy_from_slice(&bias.to_le_bytes());
+        let refused = Program::read(&bytes, Kernel::best()).err().map(|error| error.to_string()).unwrap_or_default();
+        assert!(refused.contains("has a bias beyond 2"), "{bias}: {refused}");
+    }
+}
+
 /// ONNX Runtime's scores of 100 pictures and ours differ by one step of 255 at most.
 #[test]
 fn parity_with_onnx_runtime() {

@@ -55,12 +55,12 @@ pub fn by_quarters(weights: &mut [Tap<i8>], taps: usize) -> Vec<u8> {
     deep
 }
 
-/// The bias for activations less 128, of weights output by output. It wraps, as the sums that it is added to do.
+/// The bias for activations less 128, of weights output by output.
 pub fn signed_bias(weights: &[i8], bias: &[i32]) -> Vec<i32> {
     let sum = |weights: &[i8]| weights.iter().copied().map(i32::from).sum::<i32>();
     bias.iter()
         .zip(weights.chunks((weights.len() / bias.len().max(1)).max(1)))
-        .map(|(bias, weights)| bias.wrapping_add(128 * sum(weights)))
+        .map(|(bias, weights)| bias + 128 * sum(weights))
         .collect()
 }
 
