@@ -284,9 +284,7 @@ fn less_128(codes: uint8x16_t) -> int8x16_t {
     vreinterpretq_s8_u8(veorq_u8(codes, vdupq_n_u8(0x80)))
 }
 
-/// Adds four taps, whose weights are ordered by quarters; `deep` says of which quarters all four fit in 16 bits. The
-/// instructions are written out because the compiler, given the same ones one by one, starts more products than it has
-/// registers for and moves sums to memory and back.
+/// Adds four taps, whose weights are ordered by quarters; `deep` says of which quarters all four fit in 16 bits.
 #[target_feature(enable = "neon")]
 #[inline]
 unsafe fn add_four<const X: usize>(
@@ -339,7 +337,9 @@ unsafe fn add_quarter<const X: usize, const QUARTER: usize>(
     }
 }
 
-/// The products of two taps, added: of the first two outputs of a quarter and of the others.
+/// The products of two taps, added: of the first two outputs of a quarter and of the others. The instructions are written
+/// out because the compiler, given the same four one by one, starts more products than it has registers for and moves sums
+/// to memory and back.
 #[target_feature(enable = "neon")]
 #[inline]
 fn products(weights: [int8x16_t; 2], values: [int32x4_t; 2]) -> [int16x8_t; 2] {
