@@ -165,17 +165,23 @@ def grow(net, state, images):
 
 
 def exported_weights(path):
-    """(weight, bias) per convolution of an exported model, in running order."""
+    """(weight, bias) per convolution of an exported model, in running order.
+
+    Of one in whole numbers, what its codes stand for.
+    """
     graph = onnx.load(path).graph
     tensors = {
         i.name: torch.from_numpy(numpy_helper.to_array(i).copy())
         for i in graph.initializer
     }
-    return [
-        (tensors[node.input[1]], tensors[node.input[2]])
-        for node in graph.node
-        if node.op_type == "Conv"
-    ]
+    pairs = []
+    for node in graph.node:
+        if node.op_type == "Conv":
+            pairs.append((tensors[node.input[1]], tensors[node.input[2]]))
+        elif node.op_type == "QLinearConv":
+            given, _, codes, size, _, _, _, bias = (tensors[name] for name in node.input[1:])
+            pairs.append((codes * size[:, None, None, None], bias * (given * size)))
+    return pairs
 
 
 def folded(net):

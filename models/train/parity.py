@@ -12,7 +12,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-import onnxruntime
+
+from score import opened
 
 MODEL = Path(__file__).resolve().parents[1] / "veil.onnx"
 COUNT, HEIGHT, WIDTH = 100, 384, 640  # the size that the file names
@@ -34,7 +35,7 @@ def main():
     parser.add_argument("out", type=Path)
     parser.add_argument("--data", type=Path, required=True)
     asked = parser.parse_args()
-    session = onnxruntime.InferenceSession(MODEL)
+    session = opened(MODEL, 2)
     name = session.get_inputs()[0].name
     with open(asked.out / "pictures.rgb", "wb") as rgb, open(asked.out / "logits.f32", "wb") as logits:
         for picture in pictures(asked.data):

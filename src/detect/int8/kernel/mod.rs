@@ -30,9 +30,9 @@ pub struct Weights {
     pub taps: usize,
     /// -127 to 127.
     pub narrow: Vec<Tap<i8>>,
-    /// The same in 16 bits, for the kernels that have no 8-bit product; empty for the others.
-    #[cfg_attr(not(target_arch = "x86_64"), expect(dead_code, reason = "AVX2 alone has no 8-bit product"))]
-    pub wide: Vec<Tap<i16>>,
+    /// The taps of each group in the order in which AVX2 adds them; empty for the other kernels.
+    #[cfg(target_arch = "x86_64")]
+    pub runs: Vec<avx2::Runs>,
     /// For each four taps, in which quarters of the outputs all their products fit in 16 bits together, a bit each; for the
     /// kernel that adds products there, empty for the others.
     #[cfg_attr(not(target_arch = "aarch64"), expect(dead_code, reason = "NEON alone adds products in 16 bits"))]
@@ -56,9 +56,9 @@ impl Weights {
                 })));
             }
         }
-        let wide = match kernel {
-            #[cfg(target_arch = "x86_64")]
-            Kernel::Avx2 => narrow.iter().map(|tap: &Tap<i8>| Tap(tap.0.map(i16::from))).collect(),
+        #[cfg(target_arch = "x86_64")]
+        let runs = match kernel {
+            Kernel::Avx2 => narrow.chunks(taps.max(1)).map(avx2::Runs::new).collect(),
             _ => Vec::new(),
         };
         let deep = match kernel {
@@ -71,7 +71,16 @@ impl Weights {
             Kernel::Neon | Kernel::NeonDot => neon::signed_bias(values, bias),
             _ => bias.to_vec(),
         };
-        Self { kernel, taps, narrow, wide, deep, bias, scale: scale.to_vec() }
+        Self {
+            kernel,
+            taps,
+            narrow,
+            #[cfg(target_arch = "x86_64")]
+            runs,
+            deep,
+            bias,
+            scale: scale.to_vec(),
+        }
     }
 
     /// Groups of [`LANES`] outputs.
@@ -97,7 +106,7 @@ pub struct Row<'a> {
 pub enum Kernel {
     /// Plain Rust: the reference.
     Scalar,
-    /// x86-64 with AVX2: 16-bit products.
+    /// x86-64 with AVX2: 8-bit products, added in 16 bits as far as they fit.
     #[cfg(target_arch = "x86_64")]
     Avx2,
     /// x86-64 with AVX-512 and its 8-bit dot product.
@@ -157,8 +166,8 @@ impl Kernel {
         match self {
             Self::Scalar => scalar::row(weights, row),
             #[cfg(target_arch = "x86_64")]
-            // SAFETY: `available` found AVX2; the row and the weights were checked above, and weights for this kernel are
-            // there in 16 bits too.
+            // SAFETY: `available` found AVX2; the row and the weights were checked above, and weights for this kernel come
+            // with `runs` of their taps for each group.
             Self::Avx2 => unsafe { avx2::row(weights, row) },
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` found the AVX-512 parts; the row and the weights were checked above.
