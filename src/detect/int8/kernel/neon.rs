@@ -10,7 +10,7 @@
 //! Taps mostly lie side by side, as a layer has a multiple of 16 channels, and one load of 16 bytes reads four of them;
 //! where they do not, the four are put together one by one.
 //!
-//! A frame of 1280x720 takes the built-in network 784 million instructions without the dot product (833 with pairs alone)
+//! A frame of 1280x720 takes the built-in network 771 million instructions without the dot product (833 with pairs alone)
 //! and 311 with it (`scripts/instructions`). Tried as well, for pairs: one sum per output in place of two, the weights
 //! split by `ld2`; it took a tenth more.
 
