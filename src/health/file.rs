@@ -8,8 +8,13 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
-use super::{EVERY, HealthError, Snapshot};
-use crate::base::Micros;
+use serde::Serialize;
+
+use super::{EVERY, HealthError, Snapshot, State};
+use crate::base::{Fault, Micros};
+
+/// Its name in the service's runtime folder.
+pub const NAME: &str = "health.json";
 
 /// The file and what is about to go into it.
 #[derive(Debug)]
@@ -50,9 +55,27 @@ impl HealthFile {
         self.write(snapshot).map_err(|error| HealthError::File { path: self.path, reason: error.to_string() })
     }
 
-    fn write(&mut self, snapshot: &Snapshot) -> io::Result<()> {
+    /// After the end of the side that wrote it: says in the file what tripped the service, and leaves the rest as that side
+    /// left it. Where it wrote nothing, nothing is said.
+    ///
+    /// # Errors
+    /// [`HealthError::File`].
+    pub fn tripped(mut self, fault: Fault) -> Result<(), HealthError> {
+        let mut amend = || {
+            let mut told: serde_json::Map<String, serde_json::Value> = match fs::read(&self.path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+                read => serde_json::from_slice(&read?)?,
+            };
+            told.insert("state".to_owned(), State::Tripped.word().into());
+            told.insert("trip".to_owned(), fault.to_string().into());
+            self.write(&told)
+        };
+        amend().map_err(|error| HealthError::File { path: self.path, reason: error.to_string() })
+    }
+
+    fn write(&mut self, told: &impl Serialize) -> io::Result<()> {
         self.text.clear();
-        serde_json::to_writer(&mut self.text, snapshot)?;
+        serde_json::to_writer(&mut self.text, told)?;
         self.text.push(b'\n');
         let mut file = File::create(&self.beside)?;
         file.set_permissions(fs::Permissions::from_mode(0o644))?;
@@ -108,6 +131,24 @@ mod tests {
             done.store(true, Ordering::Relaxed);
             reader.join().expect("always whole");
         });
+    }
+
+    #[test]
+    fn a_trip_that_nobody_was_left_to_write_is_told_after_the_end() {
+        let folder = tempfile::tempdir().expect("a folder");
+        let path = folder.path().join(NAME);
+        let tripped = || HealthFile::new(&path).tripped(Fault::DiedTooOften);
+        tripped().expect("nothing to amend");
+        assert!(!path.exists());
+        HealthFile::new(&path).last(&snapshot(7)).expect("written");
+        tripped().expect("amended");
+        let read: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
+        assert_eq!((&read["state"], &read["trip"]), (&"tripped".into(), &"died too often".into()));
+        assert_eq!(read["frames"], 7);
+        fs::write(&path, "a list: []").expect("written");
+        assert!(tripped().expect_err("no JSON").to_string().contains(NAME));
+        fs::write(&path, "[]").expect("written");
+        assert!(tripped().expect_err("no map").to_string().contains(NAME));
     }
 
     #[test]

@@ -9,7 +9,7 @@ use rustix::process::{Signal, kill_process};
 use voile::base::Fault;
 use voile::interlock::{Response, response};
 
-use super::bench::{PATIENCE, Service, configuration};
+use super::bench::{PATIENCE, Service, configuration, health};
 
 /// A side dies by `signal`: that is said, and another stream comes, from its start.
 fn died(name: &str, signal: Signal, said: &str, fault: Fault) {
@@ -74,6 +74,12 @@ fn what_a_dead_dark_side_left_behind_is_not_sent() {
 #[test]
 fn died_too_often() {
     let mut service = Service::start("");
+    service.streams();
+    let begun = Instant::now();
+    while !service.folder.path().join("run/health.json").exists() {
+        assert!(begun.elapsed() < PATIENCE, "{}", service.said());
+        std::thread::sleep(Duration::from_millis(20));
+    }
     for death in 1..=6 {
         kill_process(service.side("dark"), Signal::KILL).unwrap();
         if death < 6 {
@@ -82,6 +88,8 @@ fn died_too_often() {
     }
     assert_eq!(service.ended().code(), Some(4), "{}", service.said());
     assert!(service.said().contains("tripped: died too often"), "{}", service.said());
+    let told = health(service.folder.path());
+    assert_eq!((&told["state"], &told["trip"]), (&"tripped".into(), &"died too often".into()), "{told}");
     // What was received before the last death lies in the socket; nothing comes after.
     while service.packet(None, Duration::from_millis(1)).is_some() {}
     assert!(service.packet(None, Duration::from_millis(500)).is_none(), "nothing leaves");

@@ -24,7 +24,7 @@ use rustix::process::{Pid, Signal, kill_process, kill_process_group};
 use voile::base::clock::RealClock;
 use voile::base::{Clock, Fault, Micros};
 use voile::config::Config;
-use voile::health::service;
+use voile::health::{self, HealthFile, service};
 use voile::interlock::latch::{Found, Latch, Record, Start};
 use voile::interlock::restarts::{Next, Policy};
 use voile::interlock::{Response, Restarts, response};
@@ -223,6 +223,10 @@ impl Flight {
         let restarts = deaths.iter().map(Restarts::total).sum();
         let record = Record { restarts, ..Record::new(fault, unix.as_secs(), self.clock.now()) };
         let kept = latch.trip(record).err().map(|error| format!("; {error}")).unwrap_or_default();
+        // The side that tells how the service fares is gone, and may have known of no trip.
+        if let Err(error) = HealthFile::new(&self.runtime.join(health::file::NAME)).tripped(fault) {
+            log::warn!("{error}");
+        }
         let reset = self.state.join("reset");
         let line = format!(
             "tripped: {fault}: nothing is sent until, on the ground, `touch {}` and a new start{kept}",

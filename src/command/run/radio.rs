@@ -11,7 +11,7 @@ use voile::base::clock::RealClock;
 use voile::base::{Clock, Fault, Micros};
 use voile::encode::{AccessUnit, Backend};
 use voile::health::lines::Lines;
-use voile::health::{HealthFile, Metrics, Service, Snapshot, State};
+use voile::health::{self, HealthFile, Metrics, Service, Snapshot, State};
 use voile::interlock::led::Shown;
 use voile::interlock::pins::Line;
 use voile::interlock::{Heartbeat, Interlock, Led, Permit, Progress, Watchdog};
@@ -51,7 +51,7 @@ impl Devices {
             Service::default()
         });
         let metrics = Metrics::open(&runtime.join("metrics.sock")).map_err(|error| log::warn!("{error}")).ok();
-        let file = HealthFile::new(&runtime.join("health.json"));
+        let file = HealthFile::new(&runtime.join(health::file::NAME));
         let shortest = watchdog_us.into_iter().chain(watchdog.as_ref().map(|watchdog| watchdog.timeout().0)).min();
         let feed_every = shortest.map_or(FEED_EVERY, |shortest| FEED_EVERY.min(Micros(shortest / 2)));
         Self { led, watchdog, service, file, metrics, feed_every }
