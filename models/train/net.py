@@ -15,22 +15,25 @@ from torch.nn import functional as F
 CELL = 8  # pixels of the input per output score, each way
 
 
+def normalised(convolution):
+    """A convolution with normalisation and ReLU behind it."""
+    return nn.Sequential(
+        convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU(inplace=True)
+    )
+
+
 def conv(inputs, outputs, stride=1, dilation=1):
     """A 3x3 convolution with normalisation and ReLU."""
-    return nn.Sequential(
-        nn.Conv2d(inputs, outputs, 3, stride, dilation, dilation, bias=False),
-        nn.BatchNorm2d(outputs),
-        nn.ReLU(inplace=True),
-    )
+    return normalised(nn.Conv2d(inputs, outputs, 3, stride, dilation, dilation, bias=False))
 
 
 class Residual(nn.Module):
     """Two convolutions added to their own input."""
 
-    def __init__(self, channels):
+    def __init__(self, channels, layer=conv):
         super().__init__()
-        self.first = conv(channels, channels)
-        self.second = conv(channels, channels)
+        self.first = layer(channels, channels)
+        self.second = layer(channels, channels)
 
     def forward(self, x):
         return x + self.second(self.first(x))
