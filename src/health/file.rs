@@ -4,7 +4,7 @@
 //! and a reboot starts anew. Everybody may read it. After the first writing no memory is allocated for it.
 
 use std::fs::{self, File};
-use std::io::{self, Write};
+use std::io::{self, Read as _, Write};
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
@@ -15,6 +15,9 @@ use crate::base::{Fault, Micros};
 
 /// Its name in the service's runtime folder.
 pub const NAME: &str = "health.json";
+
+/// What a supervisor reads of it at most, in bytes: whoever wrote it may have been lying. It has about 700.
+const SIZE_MAX: u64 = 1 << 16;
 
 /// The file and what is about to go into it.
 #[derive(Debug)]
@@ -62,9 +65,9 @@ impl HealthFile {
     /// [`HealthError::File`].
     pub fn tripped(mut self, fault: Fault) -> Result<(), HealthError> {
         let mut amend = || {
-            let mut told: serde_json::Map<String, serde_json::Value> = match fs::read(&self.path) {
+            let mut told: serde_json::Map<String, serde_json::Value> = match File::open(&self.path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-                read => serde_json::from_slice(&read?)?,
+                file => serde_json::from_reader(file?.take(SIZE_MAX))?,
             };
             told.insert("state".to_owned(), State::Tripped.word().into());
             told.insert("trip".to_owned(), fault.to_string().into());
@@ -149,6 +152,8 @@ mod tests {
         assert!(tripped().expect_err("no JSON").to_string().contains(NAME));
         fs::write(&path, "[]").expect("written");
         assert!(tripped().expect_err("no map").to_string().contains(NAME));
+        fs::write(&path, format!("{{{}}}", " ".repeat(1 << 17))).expect("written");
+        assert!(tripped().expect_err("too long").to_string().contains(NAME));
     }
 
     #[test]

@@ -129,6 +129,15 @@ impl Service {
             std::thread::sleep(Duration::from_millis(10));
         }
     }
+
+    /// Waits until health is told.
+    pub fn tells(&self) {
+        let begun = Instant::now();
+        while !self.folder.path().join("run/health.json").exists() {
+            assert!(begun.elapsed() < PATIENCE, "{}", self.said());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
 }
 
 impl Drop for Service {

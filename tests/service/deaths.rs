@@ -75,11 +75,7 @@ fn what_a_dead_dark_side_left_behind_is_not_sent() {
 fn died_too_often() {
     let mut service = Service::start("");
     service.streams();
-    let begun = Instant::now();
-    while !service.folder.path().join("run/health.json").exists() {
-        assert!(begun.elapsed() < PATIENCE, "{}", service.said());
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    service.tells();
     for death in 1..=6 {
         kill_process(service.side("dark"), Signal::KILL).unwrap();
         if death < 6 {
