@@ -5,8 +5,9 @@
 //! priorities and keeps them few. It holds no pixel, box, position or identity; a test pins its keys, so that none
 //! comes in by accident.
 //!
-//! The lit side owns all of it; after its end the supervisor puts a trip into the file. Nothing here makes that side wait: the file is in memory, the
-//! socket to systemd does not block, and clients of the metrics are served by a thread of their own from a copy.
+//! The lit side owns all of it; after its end the supervisor puts a trip into the file. Nothing here makes that side wait:
+//! the file is in memory, the socket to systemd does not block, and clients of the metrics are served by a thread of
+//! their own from a copy.
 
 pub mod file;
 pub mod lines;
