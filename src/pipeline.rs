@@ -2,7 +2,7 @@
 //!
 //! ```text
 //!  dark half                                                    seam          lit half
-//!  camera ─▶ follow ─▶ wait for a later pass ─▶ redact, encode ─▶ access units ─▶ interlock ─▶ outlet
+//!  camera ─▶ follow ─▶ wait for a later pass, redact ─▶ encode ─▶ access units ─▶ interlock ─▶ outlet
 //!              └─ look ─▶ detect ─▶ evidence ──┘                  and health
 //! ```
 //!
@@ -10,10 +10,10 @@
 //! asks, and a frame waits in a ring ([`Lookahead`]) until a pass over a later frame is in or its time is up. The halves
 //! share nothing but the seam, one bounded queue, so that two processes can take their places without touching a room.
 //! Raw frames exist only in the dark half. A full seam holds the dark half back; in real time frames are then dropped
-//! and counted, otherwise the camera waits.
+//! and counted, otherwise the camera waits. So does an encoder that is too slow for the camera.
 //!
-//! A file each: capture (the first thread), detection (here, the second), redaction (the third), what crosses the seam, and
-//! the lit half. The canary and the ring of frames that wait stand beside them.
+//! A file each: capture (the first thread), detection (here, the second), redaction (the third), encoding (the fourth), what
+//! crosses the seam, and the lit half. The canary and the ring of frames that wait stand beside them.
 //!
 //! Without a clock to race, a replay does what a detector would that takes no time: which passes a frame waits for
 //! depends on capture times alone, so that the output is the same on every machine.
@@ -21,6 +21,7 @@
 mod canary;
 mod capture;
 mod crossing;
+mod encoding;
 mod lit;
 mod lookahead;
 mod queue;
@@ -41,6 +42,7 @@ pub use canary::Canary;
 use capture::Source;
 use crossing::Seam;
 pub use crossing::{Crossing, Health, Heard, Inward, Outward};
+use encoding::Encoding;
 pub use lit::{Nowhere, Outlet, Slates, lit_half};
 pub use lookahead::{Arrival, Departure, Lookahead};
 use queue::{Queue, Receiver, Sender};
@@ -52,9 +54,9 @@ const EVENTS: usize = 4;
 const SEAM: usize = 32;
 /// Copies for the detector: one that it examines, one that waits for it, one that is being made.
 const LOOKS: usize = 3;
-/// Frames alive beside those that wait: one in the camera's hands, one being redacted and encoded, those on their way
-/// between the two, and those that the encoder keeps.
-const ON_THE_WAY: usize = 2 + EVENTS + encode::HELD;
+/// Frames alive beside those that wait for a pass or, redacted, for the encoder: one in the camera's hands, one being
+/// redacted, one being encoded, those on their way, and those that the encoder keeps.
+const ON_THE_WAY: usize = 3 + EVENTS + encode::HELD;
 
 /// Raw frames alive at once for a camera of `mode` and a mask that looks so far ahead.
 pub fn frames_alive(mode: Mode, lookahead: Micros) -> usize {
@@ -97,7 +99,7 @@ pub struct Pace<'a> {
 pub struct Outcome {
     /// Raw frames that came from the camera.
     pub frames: u64,
-    /// Raw frames that were dropped before redaction.
+    /// Of those, the ones that were dropped before they were encoded.
     pub dropped: u64,
     /// Slates by cause, in the order of [`Fault::ALL`].
     pub slates: Slates,
@@ -141,7 +143,7 @@ struct Pass {
     took: Micros,
 }
 
-/// Raw frames that came, and those dropped before redaction.
+/// Raw frames that came, and those dropped before they were encoded.
 #[derive(Default)]
 struct Counts {
     frames: AtomicU64,
@@ -172,7 +174,7 @@ pub fn run(dark: Dark<'_>, outlet: &mut dyn Outlet, pace: Pace<'_>) -> Outcome {
 pub struct DarkEnd {
     /// Raw frames that came from the camera.
     pub frames: u64,
-    /// Raw frames that were dropped before redaction.
+    /// Of those, the ones that were dropped before they were encoded.
     pub dropped: u64,
     /// What ended the clip before its end.
     pub camera: Option<CameraError>,
@@ -199,6 +201,8 @@ pub fn dark_half(dark: Dark<'_>, seam: impl Outward, pace: Pace<'_>) -> DarkEnd 
     let lookahead = Lookahead::new(mask, limit);
     let counts = Counts::default();
     let halted = AtomicBool::new(false);
+    // As many as one pass can let go at once.
+    let redacted = Queue::new(limit);
     let (looks, events) = (Queue::new(1), Queue::new(EVENTS));
     let door = Seam::new(seam);
     let mut end = DarkEnd::default();
@@ -209,12 +213,19 @@ pub fn dark_half(dark: Dark<'_>, seam: impl Outward, pace: Pace<'_>) -> DarkEnd 
         let passes = event_sender.clone();
         let capturing = scope.spawn(move || source.capture(&event_sender, &look_sender, pace, halted, counts, door));
         scope.spawn(move || detect(detector, canary, look_receiver, &passes, pace.clock));
-        let redaction = Redaction { lookahead, encoder, seam: door, units: Vec::with_capacity(SEAM), pace };
+        let (redacted_sender, redacted_receiver) = redacted.ends();
+        let encoding = Encoding { encoder, seam: door, units: Vec::with_capacity(SEAM), clock: pace.clock };
+        let encoding = scope.spawn(move || encoding.run(redacted_receiver));
+        let redaction = Redaction { lookahead, encoding: redacted_sender, seam: door, counts, pace };
         let redacted = catch_unwind(AssertUnwindSafe(|| redaction.run(event_receiver)));
         halted.store(true, Ordering::Relaxed);
+        if redacted.is_err() {
+            door.close();
+        }
+        let encoded = encoding.join();
         door.close();
         let captured = capturing.join();
-        end.died = redacted.is_err() || captured.is_err();
+        end.died = redacted.is_err() || encoded.is_err() || captured.is_err();
         end.camera = captured.ok().and_then(Result::err);
     });
     (end.frames, end.dropped) = (counts.frames.into_inner(), counts.dropped.into_inner());

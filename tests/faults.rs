@@ -6,9 +6,10 @@
 
 mod fixture;
 
+use std::sync::mpsc::{Receiver, Sender, channel};
 use std::time::Duration;
 
-use fixture::{SIZE, Seen, Spot, detector, draw, run, watch};
+use fixture::{SIZE, Seen, Spot, detector, draw, run, run_realtime, watch};
 use voile::base::{Fault, FramePool, Layout, Micros, RawFrame, Shape, Size};
 use voile::camera::{Camera, CameraError, Faulty, Mode};
 use voile::detect::Detector;
@@ -300,6 +301,60 @@ fn seam_broken() {
     let outcome = run(Box::new(Spot::frames(9)), BRIGHT, Box::new(Breaking { submitted: 0, panics: true }), &mut seen);
     assert_eq!(outcome.tripped, Some(Fault::SeamBroken));
     assert_eq!(seen.units.len(), 2, "nothing left after the trip");
+}
+
+/// Stalls at its third frame until the camera gives its sixtieth; gives a unit for each.
+struct Stalling {
+    submitted: u64,
+    sixtieth: Receiver<()>,
+}
+
+impl Encoder for Stalling {
+    fn submit(&mut self, frame: RedactedFrame, out: &mut Vec<AccessUnit>) -> Result<(), Fault> {
+        self.submitted += 1;
+        if self.submitted == 3 {
+            self.sixtieth.recv().expect("a camera");
+        }
+        let (sequence, captured) = (frame.sequence(), frame.captured());
+        out.push(AccessUnit { sequence, captured, group: 0, key: true, data: vec![1] });
+        Ok(())
+    }
+
+    fn finish(&mut self, _out: &mut Vec<AccessUnit>) -> Result<(), Fault> {
+        Ok(())
+    }
+}
+
+/// Says when it gives its sixtieth frame.
+struct Telling(Spot, Sender<()>);
+
+impl Camera for Telling {
+    fn mode(&self) -> Mode {
+        self.0.mode()
+    }
+
+    fn next(&mut self, pool: &FramePool) -> Result<Option<RawFrame>, CameraError> {
+        let frame = self.0.next(pool)?;
+        if frame.as_ref().is_some_and(|frame| frame.sequence() == 59) {
+            self.1.send(()).expect("an encoder");
+        }
+        Ok(frame)
+    }
+}
+
+#[test]
+fn an_encoder_that_stalls_costs_frames_but_makes_no_evidence_late() {
+    let mut seen = Seen::default();
+    let (sender, sixtieth) = channel();
+    let camera = Telling(Spot::frames(70), sender);
+    let outcome = run_realtime(Box::new(camera), BRIGHT, Box::new(Stalling { submitted: 0, sixtieth }), &mut seen);
+    let sent: Vec<u64> = seen.units.iter().map(|unit| unit.sequence).collect();
+    assert!(sent.is_sorted_by(|one, next| one < next), "{sent:?}");
+    assert_eq!(sent.len() as u64 + outcome.dropped, 70, "{sent:?}");
+    // Half a second of frames waits for the encoder at most, another half for a pass.
+    assert!(outcome.dropped >= 20 && sent[3] > 20, "the newest go on: {sent:?}");
+    let late = seen.faults.iter().filter(|fault| **fault == Fault::EvidenceLate).count();
+    assert!(late * 4 <= sent.len(), "{late} of {} slates for late evidence", sent.len());
 }
 
 #[test]

@@ -2,8 +2,10 @@
 //!
 //! A context can neither change its quantiser nor be told one per frame, so each group gets a context of its own;
 //! groups start with a sequence header and a key frame and stand alone. rav1e needs to have seen frame n + 4 before it
-//! gives frame n, however it is set; at the end of a group it is flushed, so a unit comes out 0 to 4 frames after its
-//! own frame. Frames wait here as long, so that a group can be coded again before any of it was handed out.
+//! gives frame n, however it is set, so a unit comes out 4 frames after its own frame. Frames wait here as long, so that
+//! a group can be coded again before any of it was handed out. A group is flushed at its end, and could then give its
+//! last frames all at once; it gives one per frame that comes all the same, for five frames' work at one go would make
+//! those behind them late.
 //!
 //! The work runs in one thread pool for the life of the stream. Tiles follow from the size, never from the threads.
 
@@ -110,9 +112,10 @@ impl Av1 {
         self.advance(false, out)
     }
 
-    /// Moves frames in and units out until the context wants a frame that is not there.
+    /// Moves frames in and units out until no more wait than must, or none if the stream ends.
     fn advance(&mut self, ending: bool, out: &mut Vec<AccessUnit>) -> Result<(), Fault> {
-        loop {
+        let must = if ending { 0 } else { DELAY };
+        while self.waiting.len() > must {
             let Some(oldest) = self.waiting.front().map(|frame| frame.captured) else { return Ok(()) };
             let mut context = match self.context.take() {
                 Some(context) => context,
@@ -132,6 +135,7 @@ impl Av1 {
                 Err(status) => return Err(failed(status)),
             }
         }
+        Ok(())
     }
 
     /// A context for the group that begins at `start`.
@@ -199,26 +203,28 @@ impl Av1 {
         Ok(())
     }
 
-    /// Codes the waiting frames of the group once, only to know their sizes.
+    /// Codes the first two frames of the group once, only to know their sizes. All that wait would say no more (the worst
+    /// 3 s of two clips miss the bitrate by 11 and 15 %, by 29 and 22 % with all five) and keep the stream waiting.
     fn measure(&mut self) -> Result<(), Fault> {
         let quantiser = u8::try_from(self.config.quantizer).unwrap_or(u8::MAX);
         let mut trial = self.context_at(quantiser)?;
-        for frame in self.waiting.iter().take(self.known) {
+        for frame in self.waiting.iter().take(self.known.min(2)) {
             self.threads.install(|| trial.send_frame(Arc::clone(&frame.pixels))).map_err(failed)?;
         }
         trial.flush();
-        let (mut key, mut inter, mut count) = (0, 0, 0);
+        let (mut key, mut inter) = (None, None);
         loop {
             match self.threads.install(|| trial.receive_packet()) {
-                Ok(packet) if count == 0 => (key, count) = (packet.data.len(), 1),
-                Ok(packet) => (inter, count) = (inter + packet.data.len(), count + 1),
+                Ok(packet) if key.is_none() => key = Some(packet.data.len()),
+                Ok(packet) => inter = Some(packet.data.len()),
                 Err(EncoderStatus::Encoded) => {}
                 Err(EncoderStatus::LimitReached) => break,
                 Err(status) => return Err(failed(status)),
             }
         }
+        let key = key.unwrap_or_default();
         // A group of one frame has no inter frames to speak of.
-        let inter = if count > 1 { inter / (count - 1) } else { key / 10 };
+        let inter = inter.unwrap_or(key / 10);
         let bytes = |size: usize| u64::try_from(size).unwrap_or(u64::MAX);
         self.rate.measured(bytes(key), bytes(inter));
         Ok(())

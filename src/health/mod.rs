@@ -161,7 +161,7 @@ pub struct Snapshot {
     pub uptime_ms: u64,
     /// Frames redacted, slates among them.
     pub frames: u64,
-    /// Frames dropped before redaction.
+    /// Frames dropped before they were encoded, by the camera's driver or here; see [`Gaps`].
     pub dropped: u64,
     /// Slates by cause.
     pub slates: Slates,
@@ -214,9 +214,29 @@ impl Snapshot {
     }
 }
 
+/// Counts the frames that a side which sees no camera never hears of: their numbers are missing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Gaps(Option<u64>);
+
+impl Gaps {
+    /// How many are missing between frame `sequence` and the one before. None before the first, nor where the numbers
+    /// begin anew.
+    pub const fn before(&mut self, sequence: u64) -> u64 {
+        let Some(last) = self.0.replace(sequence) else { return 0 };
+        sequence.saturating_sub(last).saturating_sub(1)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn missing_numbers_are_counted_until_they_begin_anew() {
+        let mut gaps = Gaps::default();
+        let missing: Vec<_> = [5, 6, 9, 9, 0, 2, u64::MAX, 0].map(|sequence| gaps.before(sequence)).to_vec();
+        assert_eq!(missing, [0, 0, 2, 0, 0, 1, u64::MAX - 3, 0]);
+    }
 
     #[test]
     fn the_keys_are_these_and_no_others() {

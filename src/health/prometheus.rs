@@ -41,7 +41,7 @@ pub(super) fn write(out: &mut impl Write, snapshot: &Snapshot) -> fmt::Result {
     }
     for (name, what, value) in [
         ("voile_frames_total", "Frames redacted, slates among them.", snapshot.frames),
-        ("voile_dropped_total", "Frames dropped before redaction.", snapshot.dropped),
+        ("voile_dropped_total", "Frames dropped before they were encoded.", snapshot.dropped),
         ("voile_units_total", "Access units sent.", snapshot.units),
         ("voile_bytes_total", "Bytes of the access units sent.", snapshot.bytes),
         ("voile_encoder_falls_total", "Encoders that failed in flight.", snapshot.encoder_falls),

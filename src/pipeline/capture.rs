@@ -98,7 +98,7 @@ impl Source<'_> {
             match look {
                 Some(look) if wanted => {
                     since = 0;
-                    let sent = if pace.realtime { looks.replace(look) } else { looks.send(look) };
+                    let sent = if pace.realtime { looks.replace(look).map(drop) } else { looks.send(look) };
                     if sent.is_err() {
                         return Ok(());
                     }

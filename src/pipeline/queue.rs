@@ -83,13 +83,11 @@ impl<T> Sender<'_, T> {
         self.push(state, item)
     }
 
-    /// Sends in place of the oldest item, if there is no room.
-    pub fn replace(&self, item: T) -> Result<(), Refused<T>> {
+    /// Sends in place of the oldest item, if there is no room; gives that.
+    pub fn replace(&self, item: T) -> Result<Option<T>, Refused<T>> {
         let mut state = self.0.state();
         let replaced = if state.items.len() >= self.0.limit { state.items.pop_front() } else { None };
-        let sent = self.push(state, item);
-        drop(replaced);
-        sent
+        self.push(state, item).map(|()| replaced)
     }
 
     fn push(&self, mut state: MutexGuard<'_, State<T>>, item: T) -> Result<(), Refused<T>> {
@@ -193,7 +191,7 @@ mod tests {
         let (sender, receiver) = queue.ends();
         assert!(sender.try_send(1).is_ok());
         assert!(matches!(sender.try_send(2), Err(Refused::Full(2))));
-        assert!(sender.replace(3).is_ok());
+        assert!(matches!(sender.replace(3), Ok(Some(1))));
         assert!(matches!(receiver.receive(None), Received::Item(3)));
         assert!(matches!(receiver.receive(Some(Duration::from_millis(1))), Received::Nothing));
         drop(receiver);

@@ -1,23 +1,25 @@
 //! Dark half, third thread: raw frames end here.
 //!
-//! Frames wait for the passes that they need; what leaves is redacted, and goes through the encoder to the seam.
+//! Frames wait for the passes that they need; what leaves is redacted, and goes on to encoding. In real time it does not
+//! wait for the encoder: evidence that is in time here must not become late behind a frame that takes long to encode.
 
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use heapless::Deque;
 
-use super::crossing::{Crossing, Health, Outward, Seam};
-use super::queue::{Received, Receiver};
-use super::{Arrival, Departure, Event, Lookahead, Pace, Pass};
-use crate::base::{Clock, Fault, Micros};
-use crate::encode::{AccessUnit, Encoder};
+use super::crossing::{Crossing, Outward, Seam};
+use super::encoding::Redacted;
+use super::queue::{Received, Receiver, Sender};
+use super::{Arrival, Counts, Departure, Event, Lookahead, Pace, Pass};
+use crate::base::{Fault, Micros};
 
 /// What it needs to let frames go.
 pub(super) struct Redaction<'a, 'd, S: Outward> {
     pub(super) lookahead: Lookahead,
-    pub(super) encoder: Box<dyn Encoder + 'a>,
+    pub(super) encoding: Sender<'d, Redacted>,
     pub(super) seam: &'d Seam<S>,
-    pub(super) units: Vec<AccessUnit>,
+    pub(super) counts: &'d Counts,
     pub(super) pace: Pace<'a>,
 }
 
@@ -26,8 +28,8 @@ const PENDING: usize = 64;
 
 impl<S: Outward> Redaction<'_, '_, S> {
     pub(super) fn run(self, events: Receiver<'_, Event>) {
-        let Self { mut lookahead, encoder, seam, units, pace } = self;
-        let mut door = Door { encoder, seam, units, clock: pace.clock, mark: Micros(0), open: true };
+        let Self { mut lookahead, encoding, seam, counts, pace } = self;
+        let mut door = Door { encoding, seam, counts, pace, mark: Micros(0), open: true };
         let mut pending: Deque<(Arrival, bool), PENDING> = Deque::new();
         while door.open {
             // A microsecond more, so that the deadline has passed when the wait ends.
@@ -76,12 +78,12 @@ impl<S: Outward> Redaction<'_, '_, S> {
     }
 }
 
-/// Where redacted frames go: through the encoder to the seam.
+/// Where redacted frames go.
 struct Door<'a, 'd, S: Outward> {
-    encoder: Box<dyn Encoder + 'a>,
+    encoding: Sender<'d, Redacted>,
     seam: &'d Seam<S>,
-    units: Vec<AccessUnit>,
-    clock: &'a dyn Clock,
+    counts: &'d Counts,
+    pace: Pace<'a>,
     /// When the last frame was done with, or the last event came: the start of the next frame's redaction.
     mark: Micros,
     open: bool,
@@ -89,49 +91,37 @@ struct Door<'a, 'd, S: Outward> {
 
 impl<S: Outward> Door<'_, '_, S> {
     fn leave(&mut self, departure: Departure) {
-        let Departure { frame, born, follow, detect } = departure;
         if !self.open {
             return;
         }
-        let (sequence, captured, account) = (frame.sequence(), frame.captured(), frame.account());
-        let middle = self.clock.now();
-        let submitted = self.encoder.submit(frame, &mut self.units);
-        let end = self.clock.now();
-        let backend = self.encoder.backend();
-        let (wait, redact, encode) = (self.mark.since(born), middle.since(self.mark), end.since(middle));
-        self.mark = end;
-        let health = Health { sequence, captured, born, account, follow, detect, wait, redact, encode, backend };
-        self.open = self.seam.cross(Crossing::Health(health)) && hand_over(&mut self.units, submitted, self.seam);
+        let now = self.pace.clock.now();
+        let (wait, redact) = (self.mark.since(departure.born), now.since(self.mark));
+        let redacted = Redacted::Frame { departure, wait, redact };
+        // An encoder that is behind is given the newest frames.
+        let sent = if self.pace.realtime {
+            self.encoding.replace(redacted)
+        } else {
+            self.encoding.send(redacted).map(|()| None)
+        };
+        match sent {
+            Ok(replaced) => drop(self.counts.dropped.fetch_add(u64::from(replaced.is_some()), Ordering::Relaxed)),
+            Err(_) => self.open = false,
+        }
+        self.mark = self.pace.clock.now();
     }
 
-    /// Says what ends the stream; the frames that wait do not leave.
+    /// Says what ends the stream; the frames that wait do not leave, and those with the encoder find the seam closed.
     fn fault(&mut self, fault: Fault) {
         self.open = false;
         // A closed seam means that the lit half has ended already.
         let _ = self.seam.cross(Crossing::Fault(fault));
+        self.seam.close();
     }
 
-    fn close(mut self) {
-        let finished = if self.open { self.encoder.finish(&mut self.units) } else { return };
-        if hand_over(&mut self.units, finished, self.seam) {
-            // A closed seam means that the lit half has ended already.
-            let _ = self.seam.cross(Crossing::End);
-        }
-    }
-}
-
-/// Sends finished access units and a fault of the encoder through the seam; whether to go on.
-fn hand_over(units: &mut Vec<AccessUnit>, result: Result<(), Fault>, seam: &Seam<impl Outward>) -> bool {
-    for unit in units.drain(..) {
-        if !seam.cross(Crossing::Unit(unit)) {
-            return false;
-        }
-    }
-    match result {
-        Ok(()) => true,
-        Err(fault) => {
-            let _ = seam.cross(Crossing::Fault(fault));
-            false
+    fn close(self) {
+        if self.open {
+            // Encoding is gone only when it has said why.
+            let _ = self.encoding.send(Redacted::End);
         }
     }
 }

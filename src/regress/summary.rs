@@ -31,7 +31,7 @@ pub struct Provenance {
 pub struct Counts {
     /// Frames that went to the encoder.
     pub frames: u64,
-    /// Frames dropped before detection.
+    /// Frames dropped before they were encoded.
     pub dropped: u64,
     /// Groups of pictures.
     pub groups: u64,

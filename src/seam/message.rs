@@ -138,7 +138,7 @@ pub struct Unit<'a> {
 pub struct Tally {
     /// Raw frames that came from the camera; at least those dropped and those reported.
     pub frames: u64,
-    /// Raw frames that were dropped before redaction.
+    /// Raw frames that were dropped before they were encoded.
     pub dropped: u64,
 }
 

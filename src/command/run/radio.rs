@@ -11,7 +11,7 @@ use voile::base::clock::RealClock;
 use voile::base::{Clock, Fault, Micros};
 use voile::encode::{AccessUnit, Backend};
 use voile::health::lines::Lines;
-use voile::health::{self, HealthFile, Metrics, Service, Snapshot, State};
+use voile::health::{self, Gaps, HealthFile, Metrics, Service, Snapshot, State};
 use voile::interlock::led::Shown;
 use voile::interlock::pins::Line;
 use voile::interlock::{Heartbeat, Interlock, Led, Permit, Progress, Watchdog};
@@ -76,6 +76,7 @@ pub struct Radio<'a> {
     asked_to_stop: bool,
     progress: Progress,
     snapshot: Snapshot,
+    gaps: Gaps,
     lines: Lines,
     /// Access units whose last packet has left.
     sent: u64,
@@ -109,6 +110,7 @@ impl<'a> Radio<'a> {
             asked_to_stop: false,
             progress,
             snapshot,
+            gaps: Gaps::default(),
             lines: Lines::default(),
             sent: 0,
             shown: Shown::Starting,
@@ -223,6 +225,7 @@ impl Outlet for Radio<'_> {
         let now = self.clock.now();
         let snapshot = &mut self.snapshot;
         snapshot.frames += 1;
+        snapshot.dropped = snapshot.dropped.saturating_add(self.gaps.before(health.sequence));
         (snapshot.state, self.shown) = match health.account.state {
             mask::State::Redacted => {
                 if !self.redacting {

@@ -39,7 +39,7 @@ fn run(abilities: Abilities, content: Content, frames: u64, interval: u64) -> Ru
                 continue;
             }
             Verdict::Measure => {
-                run.coded += 5;
+                run.coded += 2;
                 rate.measured(bytes, coded(scale, content, frame + 1, false, quantiser));
                 quantiser = rate.begin(at);
                 continue;
