@@ -1,8 +1,9 @@
 """Compares the frames that a receiver showed with those of the sent stream, by their hashes.
 
-compare_frames.py REFERENCE.md5 SHOWN.md5 FRAMES KEYS PERCENT [LOST]: ffmpeg's framemd5 files, ffprobe's packet flags (a
-line a frame, K for key frames), and lossy_relay.py's list of the frames that lost a packet. Each frame must be shown exactly
-as sent unless a packet was lost in it or since the last key frame; PERCENT of those may be wrong. Exits 1 if not.
+compare_frames.py REFERENCE.md5 SHOWN.md5 FRAMES KEYS clean|torn [LOST]: ffmpeg's framemd5 files, ffprobe's packet flags
+(a line a frame, K for key frames), and lossy_relay.py's list of the frames that lost a packet. Each frame must be shown exactly
+as sent unless a packet was lost in it or since the last key frame; with `torn` also unless the frame just before that key
+frame lost one. Exits 1 if not.
 """
 import sys
 
@@ -24,17 +25,23 @@ if not lost:
     print(f"frames   the same as in the file, in order: {reference == shown}")
     sys.exit(reference != shown)
 seen = set(shown)
-wrong, hit, due, broken, hole, longest = [], 0, 0, False, 0, 0
+wrong, smeared, hit, due, broken, behind, hole, longest = [], 0, 0, 0, False, False, 0, 0
 for at, one in enumerate(reference):
     broken = at in lost or (broken and at not in keys)
+    if at in keys:
+        behind = sys.argv[5] == "torn" and at - 1 in lost
     whole = one in seen
     hole = 0 if whole else hole + 1
     longest = max(longest, hole)
     hit += whole
     due += not broken
-    if not broken and not whole:
+    if not broken and not whole and behind:
+        smeared += 1
+    elif not broken and not whole:
         wrong.append(at)
 print(f"frames   {len([at for at in keys if at < frames])} key frames, {len(keys & lost)} of them torn")
 print(f"frames   packets lost in {len(lost)} of {frames} frames; {due} had all they need; {hit} shown as sent, longest hole {longest} frames")
+if smeared:
+    print(f"frames   not as sent in groups right behind a torn frame: {smeared}")
 print(f"frames   not as sent although they had all they need: {len(wrong)} {wrong[:10] or ''}")
-sys.exit(len(wrong) * 100 > due * float(sys.argv[5]) or due == 0 or hit == frames)
+sys.exit(bool(wrong) or due == 0 or hit == frames)
