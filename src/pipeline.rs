@@ -58,9 +58,16 @@ const LOOKS: usize = 3;
 /// redacted, one being encoded, those on their way, and those that the encoder keeps.
 const ON_THE_WAY: usize = 3 + EVENTS + encode::HELD;
 
-/// Raw frames alive at once for a camera of `mode` and a mask that looks so far ahead.
+/// Raw frames alive at once for a camera of `mode` and a mask that looks so far ahead. There are enough for the camera
+/// when the encoder is behind.
 pub fn frames_alive(mode: Mode, lookahead: Micros) -> usize {
-    Lookahead::frames(mode.rate, lookahead) + ON_THE_WAY
+    let waiting = Lookahead::frames(mode.rate, lookahead);
+    waiting + for_encoder(waiting) + ON_THE_WAY
+}
+
+/// Redacted frames that wait for the encoder at most: as many as one pass can let go at once, as far as a pool has room.
+fn for_encoder(waiting: usize) -> usize {
+    waiting.min(FramePool::MOST.saturating_sub(ON_THE_WAY + waiting))
 }
 
 /// Everything that may see raw frames.
@@ -201,8 +208,7 @@ pub fn dark_half(dark: Dark<'_>, seam: impl Outward, pace: Pace<'_>) -> DarkEnd 
     let lookahead = Lookahead::new(mask, limit);
     let counts = Counts::default();
     let halted = AtomicBool::new(false);
-    // As many as one pass can let go at once.
-    let redacted = Queue::new(limit);
+    let redacted = Queue::new(for_encoder(limit));
     let (looks, events) = (Queue::new(1), Queue::new(EVENTS));
     let door = Seam::new(seam);
     let mut end = DarkEnd::default();

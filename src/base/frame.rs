@@ -249,16 +249,13 @@ impl Drop for Pixels {
     }
 }
 
-/// Most frames that one pool can hold.
-const POOL_CAPACITY: usize = 64;
-
 struct Home {
-    idle: Mutex<heapless::Vec<Box<[u8]>, POOL_CAPACITY>>,
+    idle: Mutex<heapless::Vec<Box<[u8]>, { FramePool::MOST }>>,
     returned: Condvar,
 }
 
 impl Home {
-    fn idle(&self) -> MutexGuard<'_, heapless::Vec<Box<[u8]>, POOL_CAPACITY>> {
+    fn idle(&self) -> MutexGuard<'_, heapless::Vec<Box<[u8]>, { FramePool::MOST }>> {
         // Nothing can panic while the lock is held, so a poisoned list is still whole.
         self.idle.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -278,10 +275,13 @@ pub struct FramePool {
 }
 
 impl FramePool {
+    /// Most frames that one pool can hold.
+    pub const MOST: usize = 64;
+
     /// Allocates `count` frames (1 to 64; outside that, the nearest).
     pub fn new(shape: Shape, count: usize) -> Self {
         let mut idle = heapless::Vec::new();
-        for _ in 0..count.clamp(1, POOL_CAPACITY) {
+        for _ in 0..count.clamp(1, Self::MOST) {
             let _ = idle.push(vec![0; shape.bytes()].into_boxed_slice());
         }
         Self { shape, home: Arc::new(Home { idle: Mutex::new(idle), returned: Condvar::new() }) }

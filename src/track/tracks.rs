@@ -62,8 +62,8 @@ impl Default for Policy {
         // 5 m/s on one axis in a street with parked cars, 3 m/s faster or slower after a second, of a size of 2.5 m.
         let vehicle = Motion { speed: 2.0, turn: 1.2, growth: 0.3, edge_px: 4.0, edge_share: 0.1 };
         Self {
-            person: KindPolicy { low: 140, high: 173, motion: person },
-            vehicle: KindPolicy { low: 145, high: 173, motion: vehicle },
+            person: KindPolicy { low: 147, high: 178, motion: person },
+            vehicle: KindPolicy { low: 165, high: 178, motion: vehicle },
             coast_max: Micros::from_ms(600),
             coast_min: Micros::from_ms(350),
             margin_deviations: 1.0,

@@ -189,7 +189,7 @@ impl<'a> Radio<'a> {
                     self.feed()?;
                 }
             }
-            if polled.key_wanted {
+            if polled.key_wanted && !self.asked_to_stop {
                 self.ask(Request::KeyFrame);
             }
             match polled.next {
