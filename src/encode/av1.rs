@@ -115,8 +115,9 @@ impl Av1 {
     /// Moves frames in and units out until no more wait than must, or none if the stream ends.
     fn advance(&mut self, ending: bool, out: &mut Vec<AccessUnit>) -> Result<(), Fault> {
         let must = if ending { 0 } else { DELAY };
-        while self.waiting.len() > must {
-            let Some(oldest) = self.waiting.front().map(|frame| frame.captured) else { return Ok(()) };
+        while self.waiting.len() > must
+            && let Some(oldest) = self.waiting.front().map(|frame| frame.captured)
+        {
             let mut context = match self.context.take() {
                 Some(context) => context,
                 None => self.start(oldest)?,

@@ -1,11 +1,11 @@
 //! Dark half, fourth thread: redacted frames through the encoder to the seam.
 //!
-//! Says of each frame what was done to it before it hands out what the encoder made of it, so that the lit half hears
-//! nothing of a frame whose encoder hangs.
+//! Owns the encoder; holds no raw frame and judges none. Says of each frame what was done to it before it hands out what
+//! the encoder made of it, so that the lit half hears nothing of a frame whose encoder hangs.
 
 use super::Departure;
 use super::crossing::{Crossing, Health, Outward, Seam};
-use super::queue::{Received, Receiver};
+use super::queue::Receiver;
 use crate::base::{Clock, Fault, Micros};
 use crate::encode::{AccessUnit, Encoder};
 
@@ -32,14 +32,14 @@ pub(super) struct Encoding<'a, 'd, S: Outward> {
 
 impl<S: Outward> Encoding<'_, '_, S> {
     pub(super) fn run(mut self, frames: Receiver<'_, Redacted>) {
-        loop {
-            match frames.receive(None) {
-                Received::Item(Redacted::Frame { departure, wait, redact }) => {
+        for redacted in frames {
+            match redacted {
+                Redacted::Frame { departure, wait, redact } => {
                     if !self.encode(departure, wait, redact) {
                         return;
                     }
                 }
-                Received::Item(Redacted::End) => {
+                Redacted::End => {
                     let finished = self.encoder.finish(&mut self.units);
                     if self.hand_over(finished) {
                         // A closed seam means that the lit half has ended already.
@@ -47,7 +47,6 @@ impl<S: Outward> Encoding<'_, '_, S> {
                     }
                     return;
                 }
-                Received::Nothing | Received::Closed => return,
             }
         }
     }
