@@ -145,7 +145,7 @@ impl Detector {
             let picture = Picture::new(size, scale);
             let tiling = Tiling::over(picture.size(), self.network.side_max());
             for (column, row) in tiling.origins() {
-                let run = self.network.run_for(tiling.tile)?;
+                let run = self.network.run_for(tiling.tile, self.threads)?;
                 tiles.push(Tile { scale, column, row, run });
             }
             scores.push(ScoreMaps::empty(picture.size()));

@@ -163,10 +163,10 @@ impl Network {
         }
     }
 
-    /// A run for tiles of `shape`, whose sides are multiples of 32.
-    pub fn run_for(&mut self, shape: Size) -> Result<Run, DetectError> {
+    /// A run for tiles of `shape`, whose sides are multiples of 32, by at most `threads` threads.
+    pub fn run_for(&mut self, shape: Size, threads: usize) -> Result<Run, DetectError> {
         let engine = match &mut self.engine {
-            Engine::Int8(program) => EngineRun::Int8(Box::new(Runner::new(Arc::clone(program), shape))),
+            Engine::Int8(program) => EngineRun::Int8(Box::new(Runner::new(Arc::clone(program), shape, threads))),
             Engine::Real(network) => EngineRun::Real(network.run_for(shape)?),
         };
         let cells = Grid::over(shape, SCORE_CELL).cells();

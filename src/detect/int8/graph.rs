@@ -14,7 +14,7 @@ use tract_onnx::prelude::Framework;
 
 use super::conv::Conv;
 use super::head::Head;
-use super::kernel::{DEPTH, Kernel, LANES, Weights};
+use super::kernel::{DEPTH, Kernel, LANES, Weights, winograd};
 use super::{Kind, Program, Step};
 use crate::base::geometry::SCORE_CELL;
 
@@ -190,9 +190,16 @@ impl<'a> Reader<'a> {
             let (channel, place) = (rest / (side * side), rest % (side * side));
             ordered[(output * side * side + place) * given.channels + channel] = value;
         }
-        let weights = Weights::new(self.kernel, taps, &ordered, &bias, &scale);
         let to = self.maps(Kind { shrink, channels: outputs });
-        self.steps.push(Step::Conv { from, to, conv: Conv { side, stride, dilation, weights } });
+        let by_tiles = side == 3 && stride == 1 && self.kernel.prefers_tiles();
+        let tiles = by_tiles.then(|| winograd::Weights::new(self.kernel, given.channels, &ordered, &bias, &scale));
+        self.steps.push(match tiles.flatten() {
+            Some(weights) => Step::Tiles { from, to, dilation, weights },
+            None => {
+                let weights = Weights::new(self.kernel, taps, &ordered, &bias, &scale);
+                Step::Conv { from, to, conv: Conv { side, stride, dilation, weights } }
+            }
+        });
         Ok(to)
     }
 

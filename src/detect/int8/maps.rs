@@ -3,6 +3,8 @@
 use rayon::prelude::*;
 use zeroize::Zeroizing;
 
+use super::kernel::winograd::{Band, Cells};
+
 /// Cells of border on each side: what a convolution of 3 x 3 with a dilation of 2 reaches over the edge.
 pub const BORDER: usize = 2;
 
@@ -35,6 +37,36 @@ impl Maps {
     /// Everything from a cell of the border on; (0, 0) is the border's own corner.
     pub fn beyond_corner(&self, column: usize, row: usize) -> &[u8] {
         &self.bytes[row * self.stride() + column * self.channels..]
+    }
+
+    /// All cells, those of the border too.
+    pub fn cells(&self) -> Cells<&[u8]> {
+        Cells { bytes: &self.bytes, columns: self.width + 2 * BORDER, border: BORDER }
+    }
+
+    /// The rows between the borders above and below in bands of `tall` rows, shared out among the items of `of`, each
+    /// share with its item, for the threads of this pool.
+    ///
+    /// # Panics
+    /// There is no item, so that rows would be left as they were.
+    pub fn par_bands_mut<'a, T: Send>(
+        &'a mut self,
+        tall: usize,
+        of: &'a mut [T],
+    ) -> impl IndexedParallelIterator<Item = (&'a mut T, impl Iterator<Item = Band<'a>>)> {
+        let (stride, columns) = (self.stride(), self.width + 2 * BORDER);
+        assert!(!of.is_empty(), "an item for each thread");
+        let share = self.height.div_ceil(tall).div_ceil(of.len()) * tall;
+        let rows = &mut self.bytes[BORDER * stride..][..self.height * stride];
+        of.par_iter_mut().zip(rows.par_chunks_mut((share * stride).max(1))).enumerate().map(
+            move |(index, (item, rows))| {
+                let bands = rows.chunks_mut(tall * stride).enumerate().map(move |(band, bytes)| Band {
+                    cells: Cells { bytes, columns, border: BORDER },
+                    above: index * share + band * tall,
+                });
+                (item, bands)
+            },
+        )
     }
 
     /// One row without its border.

@@ -3,7 +3,8 @@
 //! The engine that loads every other network (tract) runs the convolutions of quantised ones in f32 or slowly, lays
 //! pictures out channel by channel, and allocates every result anew. Here the whole quantised graph is one operator: it
 //! is read once into a list of steps, its activations lie channel-last in buffers that are made once for a tile, and
-//! each step splits its rows over the threads of the pool it is called in. The outcome is that of the ONNX operators to
+//! each step splits its rows over the threads of the pool it is called in. Most convolutions are 3 x 3 by stride 1: where a
+//! processor has no 8-bit dot product they take a quarter of the products ([`kernel::winograd`]), still to the bit. The outcome is that of the ONNX operators to
 //! the bit, on any processor and any number of threads; a test holds it against tract's own run of the same file.
 //!
 //! A graph is taken if it consists of what a plain convolutional network exports to (see [`graph`]); any other is left
@@ -26,6 +27,7 @@ pub use graph::Unsupported;
 use head::Head;
 pub use kernel::Kernel;
 use kernel::coded;
+use kernel::winograd::{self, Scratch, TILE};
 use maps::Maps;
 use rayon::prelude::*;
 
@@ -33,6 +35,8 @@ use rayon::prelude::*;
 enum Step {
     /// Convolution, bias, ReLU and requantisation.
     Conv { from: usize, to: usize, conv: Conv },
+    /// The same for 3 x 3 taps by stride 1, computed by tiles.
+    Tiles { from: usize, to: usize, dilation: usize, weights: winograd::Weights },
     /// Two maps added, each times its scale, over the scale of the sum.
     Add { from: [usize; 2], to: usize, scales: [f32; 2], scale: f32 },
     /// Each cell repeated twice each way.
@@ -64,6 +68,8 @@ pub struct Runner {
     program: Arc<Program>,
     maps: Vec<Maps>,
     taps: Vec<Vec<usize>>,
+    /// For each thread.
+    scratch: Vec<Scratch>,
     logits: Box<[f32]>,
 }
 
@@ -83,8 +89,8 @@ impl Program {
 }
 
 impl Runner {
-    /// Buffers for tiles of `shape`, whose sides are multiples of 32.
-    pub fn new(program: Arc<Program>, shape: Size) -> Self {
+    /// Buffers for tiles of `shape`, whose sides are multiples of 32, and for at most `threads` at a time.
+    pub fn new(program: Arc<Program>, shape: Size, threads: usize) -> Self {
         let maps: Vec<Maps> = program
             .kinds
             .iter()
@@ -95,12 +101,20 @@ impl Runner {
             .iter()
             .map(|step| match step {
                 Step::Conv { from, conv, .. } => conv.taps(&maps[*from]),
-                Step::Add { .. } | Step::Double { .. } | Step::Join { .. } => Vec::new(),
+                Step::Tiles { .. } | Step::Add { .. } | Step::Double { .. } | Step::Join { .. } => Vec::new(),
             })
             .collect();
+        let inputs = program.steps.iter().map(|step| match step {
+            Step::Tiles { weights, .. } => weights.inputs(),
+            Step::Conv { .. } | Step::Add { .. } | Step::Double { .. } | Step::Join { .. } => 0,
+        });
+        let scratch = match inputs.max() {
+            Some(inputs @ 1..) => (0..threads.max(1)).map(|_| Scratch::new(inputs)).collect(),
+            _ => Vec::new(),
+        };
         let cells = shape.width / SCORE_CELL * (shape.height / SCORE_CELL);
         let logits = vec![0.0; cells * 2].into_boxed_slice();
-        Self { program, maps, taps, logits }
+        Self { program, maps, taps, scratch, logits }
     }
 
     /// The rows of the tile, four bytes for each pixel: red, green, blue and one that is not looked at.
@@ -120,6 +134,15 @@ impl Runner {
                     let [from, to] = pick(&mut self.maps, [*from, *to])?;
                     to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, row)| {
                         conv.run_row(kernel, from, taps, y, row);
+                    });
+                }
+                Step::Tiles { from, to, dilation, weights } => {
+                    let [from, to] = pick(&mut self.maps, [*from, *to])?;
+                    let input = from.cells();
+                    to.par_bands_mut(TILE * dilation, &mut self.scratch).for_each(|(scratch, bands)| {
+                        for band in bands {
+                            weights.run(*dilation, &input, band, scratch);
+                        }
                     });
                 }
                 Step::Add { from: [a, b], to, scales, scale } => {

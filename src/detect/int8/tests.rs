@@ -15,7 +15,7 @@ fn pixel(x: usize, y: usize, channel: usize) -> u8 {
 
 fn ours(kernel: Kernel, threads: usize) -> Vec<f32> {
     let program = Arc::new(Program::read(MODEL, kernel).expect("the built-in network is quantised"));
-    let mut runner = Runner::new(program, SHAPE);
+    let mut runner = Runner::new(program, SHAPE, threads);
     for (y, row) in runner.pixels().enumerate() {
         for (x, cell) in row.chunks_exact_mut(4).enumerate() {
             cell.copy_from_slice(&[pixel(x, y, 0), pixel(x, y, 1), pixel(x, y, 2), 0]);
@@ -67,7 +67,7 @@ fn a_damaged_file_is_refused_or_runs_but_never_panics() {
         let mut bytes = MODEL.to_vec();
         bytes[at] ^= 0x55;
         if let Ok(program) = Program::read(&bytes, Kernel::best()) {
-            let mut runner = Runner::new(Arc::new(program), Size::new(64, 32));
+            let mut runner = Runner::new(Arc::new(program), Size::new(64, 32), 1);
             runner.run().expect("what was taken runs");
         }
     }
@@ -115,7 +115,7 @@ fn parity_with_onnx_runtime() {
     let theirs = logits.chunks_exact(4).map(|bytes| f32::from_le_bytes(bytes.try_into().expect("four bytes")));
     let theirs: Vec<f32> = theirs.collect();
     let program = Arc::new(Program::read(MODEL, Kernel::best()).expect("quantised"));
-    let mut runner = Runner::new(program, shape);
+    let mut runner = Runner::new(program, shape, 1);
     let (mut count, mut differ, mut furthest) = (0, 0, 0.0_f32);
     let each = shape.area() / (SCORE_CELL * SCORE_CELL) * 2;
     for (picture, theirs) in pictures.chunks_exact(shape.area() * 3).zip(theirs.chunks_exact(each)) {

@@ -1,5 +1,6 @@
 //! The reference: what every kernel has to compute, written to be read.
 
+use super::winograd::Two;
 use super::{DEPTH, LANES, Row, Weights};
 
 /// One row, output by output.
@@ -20,9 +21,23 @@ pub fn row(weights: &Weights, row: Row<'_>) {
     }
 }
 
+/// The products of a position in some tiles: for each tile, its inputs times their weights, added.
+pub fn products(tiles: &[i16], weights: &[Two], sums: &mut [[i32; LANES]]) {
+    for (tile, sums) in tiles.chunks_exact(2 * weights.len()).zip(sums) {
+        *sums = [0; LANES];
+        for (values, weights) in tile.chunks_exact(2).zip(weights) {
+            for (&value, weights) in values.iter().zip(weights.0.chunks_exact(LANES)) {
+                for (sum, &weight) in sums.iter_mut().zip(weights) {
+                    *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
+                }
+            }
+        }
+    }
+}
+
 /// The output's code for a sum: scaled in f32 and coded, as ONNX `QLinearConv` with a zero point of 0.
 #[expect(clippy::cast_precision_loss, reason = "sums above 2^24 are rounded, in the same way by every kernel")]
-fn requantised(sum: i32, scale: f32) -> u8 {
+pub fn requantised(sum: i32, scale: f32) -> u8 {
     coded(sum as f32 * scale)
 }
 

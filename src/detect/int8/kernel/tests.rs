@@ -1,5 +1,6 @@
 //! Every kernel against the reference, bit for bit.
 
+use super::winograd::{Band, Cells, Scratch, TILE};
 use super::*;
 use proptest::prelude::*;
 
@@ -15,21 +16,26 @@ struct Case {
     scale: Vec<f32>,
 }
 
+/// Endless numbers of 24 bits.
+fn numbers(seed: u64) -> impl FnMut() -> usize {
+    let mut state = seed | 1;
+    move || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from(state >> 40).expect("24 bits")
+    }
+}
+
 fn cases() -> impl Strategy<Value = Case> {
     let sizes = (1_usize..=7, 1_usize..=40, 0_usize..=27, 1_usize..=24, any::<u64>());
     sizes.prop_map(|(groups, taps, pixels, step, seed)| {
-        let mut state = seed | 1;
-        let mut next = move || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-            usize::try_from(state >> 40).expect("24 bits")
-        };
+        let mut next = numbers(seed);
         let step = step * DEPTH;
         let channels = groups * LANES;
         // None, half or all of the taps lie side by side, as most do in a layer: kernels may read several at once.
         let near = [0, taps / 2, taps][next() % 3];
         let taps: Vec<usize> = (0..taps).map(|tap| if tap < near { tap * DEPTH } else { next() % 300 }).collect();
         // The ends of both ranges come often: that is where products overflow and codes saturate.
-        let extreme = next() % 2 == 0;
+        let extreme = next().is_multiple_of(2);
         let input = (0..320 + 27 * step)
             .map(|_| match next() % 4 {
                 0 if extreme => 255,
@@ -68,6 +74,127 @@ proptest! {
         let expected = computed(Kernel::Scalar, &case);
         for kernel in Kernel::available() {
             prop_assert!(computed(kernel, &case) == expected, "{kernel:?}");
+        }
+    }
+}
+
+/// A layer of 3 x 3 taps by stride 1 over a picture whose sides are no multiples of a tile's.
+#[derive(Debug)]
+struct Layer {
+    width: usize,
+    height: usize,
+    dilation: usize,
+    inputs: usize,
+    picture: Vec<u8>,
+    values: Vec<i8>,
+    bias: Vec<i32>,
+    scale: Vec<f32>,
+}
+
+/// Cells around the picture of a layer.
+const AROUND: usize = 2;
+
+fn layers() -> impl Strategy<Value = Layer> {
+    let sizes = (1_usize..=90, 1_usize..=19, 1_usize..=2, 1_usize..=3, 1_usize..=3, any::<u64>());
+    sizes.prop_map(|(width, height, dilation, inputs, groups, seed)| {
+        let mut next = numbers(seed);
+        let inputs = inputs * 16;
+        let extreme = next().is_multiple_of(2);
+        let picture = (0..width * height * inputs)
+            .map(|_| if extreme { [0, 255][next() % 2] } else { u8::try_from(next() % 256).expect("a byte") })
+            .collect();
+        let values = (0..groups * LANES * 9 * inputs)
+            .map(|_| if extreme { [127, -127][next() % 2] } else { i8::try_from(next() % 128).expect("a weight") - 64 })
+            .collect();
+        let bias = (0..groups * LANES).map(|_| i32::try_from(next() % 200_000).expect("24 bits") - 100_000).collect();
+        #[expect(clippy::cast_precision_loss, reason = "any scale will do")]
+        let scale = (0..groups * LANES).map(|_| (1 + next() % 4096) as f32 / 16_777_216.0).collect();
+        Layer { width, height, dilation, inputs, picture, values, bias, scale }
+    })
+}
+
+impl Layer {
+    fn bordered(&self) -> Vec<u8> {
+        let stride = (self.width + 2 * AROUND) * self.inputs;
+        let mut cells = vec![0; (self.height + 2 * AROUND) * stride];
+        let rows = cells.chunks_exact_mut(stride).skip(AROUND);
+        for (row, picture) in rows.zip(self.picture.chunks_exact(self.width * self.inputs)) {
+            row[AROUND * self.inputs..][..picture.len()].copy_from_slice(picture);
+        }
+        cells
+    }
+
+    fn by_rows(&self) -> Vec<u8> {
+        let stride = (self.width + 2 * AROUND) * self.inputs;
+        let place = |tap: usize| (tap / 3 * stride + tap % 3 * self.inputs) * self.dilation;
+        let taps: Vec<usize> =
+            (0..9).flat_map(|tap| (0..self.inputs).step_by(DEPTH).map(move |input| place(tap) + input)).collect();
+        let weights = Weights::new(Kernel::Scalar, taps.len(), &self.values, &self.bias, &self.scale);
+        let mut codes = vec![0xAA; self.width * self.height * self.bias.len()];
+        let cells = self.bordered();
+        for (y, output) in codes.chunks_exact_mut(self.width * self.bias.len()).enumerate() {
+            let corner = AROUND - self.dilation;
+            let input = &cells[(y + corner) * stride + corner * self.inputs..];
+            Kernel::Scalar.run(&weights, Row { input, taps: &taps, step: self.inputs, output });
+        }
+        codes
+    }
+
+    fn by_tiles(&self, kernel: Kernel) -> Vec<u8> {
+        let weights = winograd::Weights::new(kernel, self.inputs, &self.values, &self.bias, &self.scale);
+        let weights = weights.expect("a layer for tiles");
+        let (cells, columns, channels) = (self.bordered(), self.width + 2 * AROUND, self.bias.len());
+        let input = Cells { bytes: cells.as_slice(), columns, border: AROUND };
+        let mut scratch = Scratch::new(self.inputs);
+        let mut codes = vec![0xAA; columns * self.height * channels];
+        let tall = TILE * self.dilation;
+        for (band, bytes) in codes.chunks_mut(tall * columns * channels).enumerate() {
+            let cells = Cells { bytes, columns, border: AROUND };
+            weights.run(self.dilation, &input, Band { cells, above: band * tall }, &mut scratch);
+        }
+        let mut inside = Vec::new();
+        for row in codes.chunks_exact(columns * channels) {
+            let (left, rest) = row.split_at(AROUND * channels);
+            let (middle, right) = rest.split_at(self.width * channels);
+            assert!(left.iter().chain(right).all(|&byte| byte == 0xAA), "{kernel:?} wrote into a border");
+            inside.extend_from_slice(middle);
+        }
+        inside
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+    #[test]
+    fn tiles_are_what_rows_are(layer in layers()) {
+        let expected = layer.by_rows();
+        for kernel in Kernel::available() {
+            prop_assert!(layer.by_tiles(kernel) == expected, "{kernel:?}");
+        }
+    }
+}
+
+#[test]
+fn the_largest_sums_by_tiles_are_exact_and_larger_ones_refused() {
+    for weight in [127, -127] {
+        let layer = |inputs: usize| Layer {
+            width: 9,
+            height: 6,
+            dilation: 1,
+            inputs,
+            picture: vec![255; 9 * 6 * inputs],
+            values: vec![weight; LANES * 9 * inputs],
+            bias: vec![if weight > 0 { -32_000_000 } else { 32_700_000 }; LANES],
+            scale: vec![1.0 / 16_384.0; LANES],
+        };
+        let most = layer(112);
+        let expected = most.by_rows();
+        assert!(expected.iter().any(|&code| code > 0 && code < 255), "sums of which some are seen");
+        let more = layer(128);
+        for kernel in Kernel::available() {
+            assert!(most.by_tiles(kernel) == expected, "{kernel:?}");
+            let refused = winograd::Weights::new(kernel, 128, &more.values, &more.bias, &more.scale);
+            assert!(refused.is_none(), "{kernel:?}: 33.5 million fit, 37.3 do not");
         }
     }
 }
