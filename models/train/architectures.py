@@ -24,7 +24,7 @@ import data
 import figures
 from net import Residual, Veil, conv, normalised, twice
 from passes import score_maps
-from train import Stream, loss_of
+from train import Stream, coverings, loss_of
 
 LUMA = (0.299, 0.587, 0.114)  # BT.601
 RATE = 3e-3
@@ -142,10 +142,11 @@ def train(net, stills, asked):
     for step in range(asked.steps):
         for group in optimiser.param_groups:
             group["lr"] = RATE * min(1, (step + 1) / 50) * (0.01 + 0.495 * (1 + math.cos(math.pi * step / asked.steps)))
-        images, targets, weights = next(stream)
+        images, targets, weights, heads = next(stream)
         images = images.float() / 255
         net.train()
-        loss = loss_of(*(net(F.avg_pool2d(images, size)) for size in (1, 2, 4)), targets, weights)
+        native, half, quarter = (net(F.avg_pool2d(images, size)) for size in (1, 2, 4))
+        loss = loss_of(native, coverings(native, half, quarter), targets, weights, heads)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5)

@@ -20,6 +20,7 @@ DATA = REPOSITORY.parent / "shared/data"  # where the sets lie unless told
 CROP = 384
 CELL = 8
 GRID = CROP // CELL
+MIXED = 0.3  # share of the crops that hold a rectangle of another one
 FINE = 4  # target raster points per cell, each way
 PERSON, VEHICLE, CYCLE, IGNORE = 0, 1, 2, 9
 
@@ -47,7 +48,7 @@ SETS = [
     # its first 300 frames are the test clips' own, left out; the rest shows the
     # same place and people, so it is never judged on
     Source("extra_uav123_keyframes", 0.03, vehicles=False, hold=False, after=300),
-    Source("brighton_beach_negatives", 0.06, vehicles=False, nadir=True, hold=False),
+    Source("brighton_beach_negatives", 0.08, vehicles=False, nadir=True, hold=False),
     Source("extra_althaf_nadir_tiles", 0.02, vehicles=False, nadir=True, hold=False),
 ]
 
@@ -135,7 +136,12 @@ class Crops:
         ]
 
     def draw(self):
-        """One crop: planar 8-bit RGB image, targets and weights per class."""
+        """One crop: planar 8-bit RGB image, targets and weights per class, numbered heads."""
+        one = self.single()
+        return self.mixed(one, self.single()) if self.random.random() < MIXED else one
+
+    def single(self):
+        """One crop of one picture."""
         group = self.groups[self.random.choice(len(self.groups), p=self.shares)]
         still = group[self.random.integers(len(group))]
         if still.image.shape[1] < 160:
@@ -144,11 +150,24 @@ class Crops:
         crop, corners, classes = self.cut(still)
         if self.random.random() < (0.3 if len(classes) == 0 else 0.08):
             crop, corners, classes = self.pasted(crop, corners, classes)
-        target, weight = rasterise(corners, classes, still.source.vehicles)
+        target, weight, heads = rasterise(corners, classes, still.source.vehicles)
         if self.random.random() < self.degraded:
             crop = degrade(crop, self.random)
         rgb = np.ascontiguousarray(crop[:, :, ::-1].transpose(2, 0, 1))
-        return rgb, target, weight
+        return rgb, target, weight, heads
+
+    def mixed(self, one, other):
+        """The crop with a rectangle of another one, whole cells of the quarter-size pass."""
+        r, step = self.random, 32
+        tall, wide = r.integers(3, 10, 2)
+        top, left = r.integers(0, CROP // step - tall + 1), r.integers(0, CROP // step - wide + 1)
+        *_, heads = one
+        other[-1][other[-1] > 0] += heads.max()  # the other's heads are other heads
+        for a, b, cell in zip(one, other, (1, CELL, CELL, 2 * CELL)):
+            of = step // cell
+            place = (..., slice(top * of, (top + tall) * of), slice(left * of, (left + wide) * of))
+            a[place] = b[place]
+        return one
 
     def cut(self, still):
         """Cut, turn and scale a crop; boxes come back as four corners each."""
@@ -281,6 +300,7 @@ def rasterise(corners, classes, vehicles):
     if not vehicles:
         weight[1] = 0
     ignored = np.zeros((GRID, GRID), bool)
+    heads = np.zeros((GRID // 2, GRID // 2), np.int64)
     for quad, kind in zip(corners, classes):
         if kind == IGNORE:
             ignored |= touched(quad)
@@ -301,7 +321,7 @@ def rasterise(corners, classes, vehicles):
         if down_length < 6 and channel == 0:
             weight[0][whole & (target[0] == 0)] = 0
             continue
-        body = touched(part(0.12, 0.0, 0.88, 0.95))
+        body = touched(part(0.03, 0.0, 0.97, 1.0) if channel else part(0.12, 0.0, 0.88, 0.95))
         rim = cv2.dilate(whole.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0
         quiet = rim & ~body & (target[channel] == 0)
         weight[channel][quiet] = np.minimum(weight[channel][quiet], 0.25)
@@ -316,18 +336,29 @@ def rasterise(corners, classes, vehicles):
         if kind == PERSON:
             head = touched(part(0.2, 0.0, 0.8, 0.25))
             if head.any():
+                covering = head.reshape(GRID // 2, 2, GRID // 2, 2).any((1, 3))
+                heads[covering & (heads == 0)] = heads.max() + 1
                 target[0][head] = 1
                 weight[0][head] = np.maximum(
                     weight[0][head], np.clip(32 / head.sum(), 1.5, 24)
                 )
     weight[:, ignored] = 0
-    return target, weight
+    heads[ignored.reshape(GRID // 2, 2, GRID // 2, 2).any((1, 3))] = 0
+    return target, weight, heads
 
 
 def touched(quad):
     """Cells that a box given by corners (1 2 / 3 4) overlaps."""
-    points = np.round(quad[[0, 1, 3, 2]] * (16 * FINE / CELL)).astype(np.int32)
-    points -= 8  # raster points sit at the middle of their squares
-    raster = np.zeros((GRID * FINE, GRID * FINE), np.uint8)
-    cv2.fillConvexPoly(raster, points, 1, shift=4)
-    return raster.reshape(GRID, FINE, GRID, FINE).any((1, 3))
+    grid = np.zeros((GRID, GRID), bool)
+    # only the cells about the box are looked at, one more each way for rounding
+    left, top = (min(max(int(v // CELL) - 1, 0), GRID) for v in quad.min(0))
+    right, bottom = (min(max(int(v // CELL) + 2, 0), GRID) for v in quad.max(0))
+    if left < right and top < bottom:
+        points = np.round(quad[[0, 1, 3, 2]] * (16 * FINE / CELL)).astype(np.int32)
+        points -= 8  # raster points sit at the middle of their squares
+        points -= np.array([left, top], np.int32) * (16 * FINE)
+        raster = np.zeros(((bottom - top) * FINE, (right - left) * FINE), np.uint8)
+        cv2.fillConvexPoly(raster, points, 1, shift=4)
+        found = raster.reshape(bottom - top, FINE, right - left, FINE).any((1, 3))
+        grid[top:bottom, left:right] = found
+    return grid

@@ -1,12 +1,13 @@
 """Train the network: one command, seeded, resumable, bounded in time.
 
-    python models/train/train.py --data DATA --start OLD.onnx --minutes 60
+    python models/train/train.py --data DATA --start OLD.onnx --minutes 60 [--teacher TEACHER.pt]
 
-Writes OUT/last.pt (to resume from) every 100 steps and, whenever the held-out
+With a teacher (teacher.py) the network learns what that makes of each crop, beside the labels. Writes OUT/last.pt (to resume from) every 100 steps and, whenever the held-out
 pictures are covered better, OUT/best.pt. Reads training sets only.
 """
 
 import argparse
+import copy
 import json
 import math
 import time
@@ -24,6 +25,7 @@ from net import Veil, grow, load_folded, twice
 from passes import SURER, score_maps
 
 JUDGED_AT = 0.10  # over_mask at which head leaks are compared
+TEACHER_SURER = (0.0, 1.2, 1.5)  # as SURER: what serves the teacher's passes best on held-out pictures
 
 
 class Stream(IterableDataset):
@@ -39,8 +41,7 @@ class Stream(IterableDataset):
         seed = [self.seed, worker.id if worker else 0]
         crops = data.Crops(self.stills, seed, self.degraded)
         while True:
-            images, targets, weights = zip(*(crops.draw() for _ in range(self.batch)))
-            yield np.stack(images), np.stack(targets), np.stack(weights)
+            yield tuple(np.stack(of) for of in zip(*(crops.draw() for _ in range(self.batch))))
 
 
 def focal_loss(logits, target, weight):
@@ -57,23 +58,58 @@ def focal_loss(logits, target, weight):
     return (focal.sum() + hard) / (target * weight).sum().clamp(min=50)
 
 
-def loss_of(native, half, quarter, target, weight):
-    """Some on the 8 px cells, most on the 16 px cells that decide covering.
+def weakest_loss(logits, heads):
+    """Focal cross entropy of each head's least sure cell: one clear cell shows a face.
 
-    A 16 px cell takes the highest score of its four parts at native size, and
-    the odds of the passes at native, half and quarter size add up: what one of
+    `heads` has a head's number, from 1, in the 16 px cells that it touches.
+    """
+    numbers = heads + torch.arange(len(heads))[:, None, None] * (int(heads.max()) + 1)
+    present, places = torch.unique(numbers[heads > 0], return_inverse=True)
+    if len(present) == 0:
+        return logits.new_zeros(())
+    weakest = logits.new_full((len(present),), 100.0)
+    weakest = weakest.scatter_reduce(0, places, logits[heads > 0], "amin")
+    focal = (1 - torch.sigmoid(weakest)) * F.softplus(-weakest)
+    return focal.sum() / max(len(present), 8)
+
+
+def coverings(native, half, quarter, surer=SURER):
+    """Logits of the 16 px cells that decide covering.
+
+    A cell takes the highest score of its four parts at native size, and the
+    odds of the passes at native, half and quarter size add up: what one of
     them finds need not be found by the others, and what several suspect counts.
     """
+    passes = [F.max_pool2d(native, 2), half, twice(quarter)]
+    lowered = [logits - less for logits, less in zip(passes, surer)]
+    return torch.logsumexp(torch.stack(lowered), 0)
+
+
+def loss_of(native, covering, target, weight, heads):
+    """Some on the 8 px cells, most on the 16 px cells that decide covering."""
     present = F.max_pool2d(target, 2)
     least = -F.max_pool2d(-weight, 2)
     most = F.max_pool2d(weight * target, 2)
     pooled = torch.where(present > 0, most, least)
-    passes = [F.max_pool2d(native, 2), half, twice(quarter)]
-    lowered = [logits - less for logits, less in zip(passes, SURER)]
-    covering = torch.logsumexp(torch.stack(lowered), 0)
     return (
         0.3 * focal_loss(native, target, weight)
         + 0.7 * focal_loss(covering, present, pooled)
+        + 0.25 * weakest_loss(covering[:, 0], heads)
+    )
+
+
+def divergence(logits, taught):
+    """How far the scores are from a teacher's, over what the teacher would cover."""
+    entropy = F.binary_cross_entropy_with_logits(logits, taught, reduction="none")
+    least = F.binary_cross_entropy(taught, taught, reduction="none")
+    return (entropy - least).sum() / (taught > 0.5).sum().clamp(min=50)
+
+
+def taught_loss(native, covering, teacher, images):
+    """As `loss_of`, of what the teacher makes of the same crops instead of their labels."""
+    taught = [teacher(F.avg_pool2d(images, size).contiguous()) for size in (1, 2, 4)]
+    return 0.3 * divergence(native, torch.sigmoid(taught[0])) + 0.7 * divergence(
+        covering, torch.sigmoid(coverings(*taught, TEACHER_SURER))
     )
 
 
@@ -81,9 +117,7 @@ class Average:
     """Running average of all weights: what is judged and delivered."""
 
     def __init__(self, net):
-        self.net = Veil()
-        self.net.load_state_dict(net.state_dict())
-        self.net.eval()
+        self.net = copy.deepcopy(net).eval()
         self.steps = 0
 
     def update(self, net):
@@ -123,6 +157,13 @@ def save(path, net, average, optimiser, step, best):
     torch.save(state, path)
 
 
+def opened_teacher(path, threads):
+    """A teacher, whose package nothing else needs."""
+    import teacher
+
+    return teacher.opened(path, threads)
+
+
 def main():
     """Parse, train until the time is up, keep the best by held-out leaks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -131,6 +172,7 @@ def main():
     parser.add_argument("--start", help="exported model to start from")
     parser.add_argument("--grow", help="checkpoint of a network with fewer layers to start from")
     parser.add_argument("--resume", help="checkpoint to go on from")
+    parser.add_argument("--teacher", help="teacher.pt, to be learnt from beside the labels")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--judge-minutes", type=float, default=8)
     parser.add_argument("--batch", type=int, default=8)
@@ -158,6 +200,7 @@ def main():
     )
     net = Veil().to(memory_format=layout)
     net.scores.bias.data.fill_(-3)
+    teacher = opened_teacher(asked.teacher, asked.threads) if asked.teacher else None
     if asked.start or asked.grow:
         images = torch.cat([next(stream)[0] for _ in range(4)]).float() / 255
     if asked.start:
@@ -196,13 +239,17 @@ def main():
         rate = asked.rate * warm * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1, spent))))
         for group in optimiser.param_groups:
             group["lr"] = rate
-        images, targets, weights = next(stream)
+        images, targets, weights, heads = next(stream)
         images = (images.float() / 255).to(memory_format=layout)
         # normalisations that are known stay: the passes would fight over them
         net.train(not (asked.start or asked.grow or asked.resume))
         with torch.autocast("cpu", torch.bfloat16, enabled=wide):
             maps = [net(F.avg_pool2d(images, size)) for size in (1, 2, 4)]
-        loss = loss_of(*(m.float() for m in maps), targets, weights)
+        native, half, quarter = (m.float() for m in maps)
+        covering = coverings(native, half, quarter)
+        loss = loss_of(native, covering, targets, weights, heads)
+        if teacher:
+            loss = 0.5 * loss + taught_loss(native, covering, teacher, images)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5)
