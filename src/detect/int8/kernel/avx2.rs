@@ -14,7 +14,7 @@
 
 use std::arch::x86_64::*;
 
-use super::winograd::{self, Band, Cells, Scratch, Two};
+use super::winograd::{self, Band, Cells, Products, Scratch, Two};
 use super::{DEPTH, LANES, Row, Tap, Weights};
 
 /// What the weights that meet in 16 bits may come to, those above zero and those below by themselves: 255 times this fits.
@@ -234,49 +234,37 @@ pub unsafe fn band(
     band: Band<'_>,
     scratch: &mut Scratch,
 ) {
-    weights.run_with::<{ LANES / 2 }>(dilation, input, band, scratch, |tiles, weights, sums| {
-        let mut tiles = tiles.chunks(2 * weights.len() * SIDE_BY_SIDE);
-        for sums in sums.chunks_mut(SIDE_BY_SIDE) {
-            let tiles = tiles.next().unwrap_or_default();
-            match sums.len() {
-                SIDE_BY_SIDE => products::<SIDE_BY_SIDE>(tiles, weights, sums),
-                4 => products::<4>(tiles, weights, sums),
-                3 => products::<3>(tiles, weights, sums),
-                2 => products::<2>(tiles, weights, sums),
-                _ => products::<1>(tiles, weights, sums),
-            }
-        }
-    });
+    weights.run_with::<{ LANES / 2 }, Tiles>(dilation, input, band, scratch);
 }
 
-/// Tiles whose sums fit in the registers.
-const SIDE_BY_SIDE: usize = 5;
+/// Products of tiles.
+struct Tiles;
 
-/// The products of a position in `X` tiles.
-#[target_feature(enable = "avx2")]
-#[inline]
-fn products<const X: usize>(tiles: &[i16], weights: &[Two], sums: &mut [[i32; LANES]]) {
-    let inputs = 2 * weights.len();
-    assert!(tiles.len() == X * inputs && sums.len() == X, "{X} tiles");
-    let mut totals = [[_mm256_setzero_si256(); 2]; X];
-    // SAFETY: each tile has two values for each of the weights, and sums for them.
-    unsafe {
-        let mut tile = tiles.as_ptr();
-        for two in weights {
-            let two = two.0.as_ptr().cast::<__m256i>();
-            let two = [_mm256_load_si256(two), _mm256_load_si256(two.add(1))];
-            for (x, totals) in totals.iter_mut().enumerate() {
-                let values = _mm256_set1_epi32(tile.add(x * inputs).cast::<i32>().read_unaligned());
-                for (total, two) in totals.iter_mut().zip(two) {
-                    *total = _mm256_add_epi32(*total, _mm256_madd_epi16(values, two));
+impl Products for Tiles {
+    #[target_feature(enable = "avx2")]
+    #[inline]
+    unsafe fn of<const X: usize>(tiles: &[i16], weights: &[Two], sums: &mut [[i32; LANES]]) {
+        let inputs = 2 * weights.len();
+        let mut totals = [[_mm256_setzero_si256(); 2]; X];
+        // SAFETY: each tile has two values for each of the weights, and sums for them.
+        unsafe {
+            let mut tile = tiles.as_ptr();
+            for two in weights {
+                let two = two.0.as_ptr().cast::<__m256i>();
+                let two = [_mm256_load_si256(two), _mm256_load_si256(two.add(1))];
+                for (x, totals) in totals.iter_mut().enumerate() {
+                    let values = _mm256_set1_epi32(tile.add(x * inputs).cast::<i32>().read_unaligned());
+                    for (total, two) in totals.iter_mut().zip(two) {
+                        *total = _mm256_add_epi32(*total, _mm256_madd_epi16(values, two));
+                    }
                 }
+                tile = tile.add(2);
             }
-            tile = tile.add(2);
-        }
-        for (sums, totals) in sums.iter_mut().zip(totals) {
-            let sums = sums.as_mut_ptr().cast::<__m256i>();
-            _mm256_storeu_si256(sums, totals[0]);
-            _mm256_storeu_si256(sums.add(1), totals[1]);
+            for (sums, totals) in sums.iter_mut().zip(totals) {
+                let sums = sums.as_mut_ptr().cast::<__m256i>();
+                _mm256_storeu_si256(sums, totals[0]);
+                _mm256_storeu_si256(sums.add(1), totals[1]);
+            }
         }
     }
 }

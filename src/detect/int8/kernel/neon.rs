@@ -21,7 +21,7 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 use std::array::from_fn;
 
-use super::winograd::{self, Band, Cells, Scratch, Two};
+use super::winograd::{self, Band, Cells, Products, Scratch, Two};
 use super::{DEPTH, LANES, Row, Tap, Weights};
 
 /// Bytes of a register.
@@ -434,51 +434,40 @@ pub unsafe fn band(
     band: Band<'_>,
     scratch: &mut Scratch,
 ) {
-    weights.run_with::<LANES>(dilation, input, band, scratch, |tiles, weights, sums| {
-        let mut tiles = tiles.chunks(2 * weights.len() * SIDE_BY_SIDE);
-        for sums in sums.chunks_mut(SIDE_BY_SIDE) {
-            let tiles = tiles.next().unwrap_or_default();
-            match sums.len() {
-                SIDE_BY_SIDE => products_of::<SIDE_BY_SIDE>(tiles, weights, sums),
-                4 => products_of::<4>(tiles, weights, sums),
-                3 => products_of::<3>(tiles, weights, sums),
-                2 => products_of::<2>(tiles, weights, sums),
-                _ => products_of::<1>(tiles, weights, sums),
-            }
-        }
-    });
+    weights.run_with::<LANES, Tiles>(dilation, input, band, scratch);
 }
 
-/// Tiles whose sums fit in the registers.
-const SIDE_BY_SIDE: usize = 5;
 /// Inputs of a tile that fill a register.
 const EIGHT: usize = WIDTH / 2;
 
-/// The products of a position in `X` tiles.
-#[target_feature(enable = "neon")]
-#[inline]
-fn products_of<const X: usize>(tiles: &[i16], weights: &[Two], sums: &mut [[i32; LANES]]) {
-    let inputs = 2 * weights.len();
-    assert!(tiles.len() == X * inputs && sums.len() == X && inputs.is_multiple_of(EIGHT), "{X} tiles");
-    let mut totals = [[vdupq_n_s32(0); QUARTERS]; X];
-    let weights = weights.as_ptr().cast::<i16>();
-    // SAFETY: each tile has as many values as there are weights for an output, and sums for all outputs.
-    unsafe {
-        for input in (0..inputs).step_by(EIGHT) {
-            let values = from_fn(|x| vld1q_s16(tiles.as_ptr().add(x * inputs + input)));
-            let weights = weights.add(input * LANES);
-            add_input::<X, 0>(&mut totals, weights, values);
-            add_input::<X, 1>(&mut totals, weights.add(LANES), values);
-            add_input::<X, 2>(&mut totals, weights.add(2 * LANES), values);
-            add_input::<X, 3>(&mut totals, weights.add(3 * LANES), values);
-            add_input::<X, 4>(&mut totals, weights.add(4 * LANES), values);
-            add_input::<X, 5>(&mut totals, weights.add(5 * LANES), values);
-            add_input::<X, 6>(&mut totals, weights.add(6 * LANES), values);
-            add_input::<X, 7>(&mut totals, weights.add(7 * LANES), values);
-        }
-        for (sums, totals) in sums.iter_mut().zip(totals) {
-            for (quarter, total) in totals.into_iter().enumerate() {
-                vst1q_s32(sums.as_mut_ptr().add(quarter * 4), total);
+/// Products of tiles.
+struct Tiles;
+
+impl Products for Tiles {
+    #[target_feature(enable = "neon")]
+    #[inline]
+    unsafe fn of<const X: usize>(tiles: &[i16], weights: &[Two], sums: &mut [[i32; LANES]]) {
+        let inputs = 2 * weights.len();
+        let mut totals = [[vdupq_n_s32(0); QUARTERS]; X];
+        let weights = weights.as_ptr().cast::<i16>();
+        // SAFETY: each tile has as many values as there are weights for an output, and sums for all outputs.
+        unsafe {
+            for input in (0..inputs).step_by(EIGHT) {
+                let values = from_fn(|x| vld1q_s16(tiles.as_ptr().add(x * inputs + input)));
+                let weights = weights.add(input * LANES);
+                add_input::<X, 0>(&mut totals, weights, values);
+                add_input::<X, 1>(&mut totals, weights.add(LANES), values);
+                add_input::<X, 2>(&mut totals, weights.add(2 * LANES), values);
+                add_input::<X, 3>(&mut totals, weights.add(3 * LANES), values);
+                add_input::<X, 4>(&mut totals, weights.add(4 * LANES), values);
+                add_input::<X, 5>(&mut totals, weights.add(5 * LANES), values);
+                add_input::<X, 6>(&mut totals, weights.add(6 * LANES), values);
+                add_input::<X, 7>(&mut totals, weights.add(7 * LANES), values);
+            }
+            for (sums, totals) in sums.iter_mut().zip(totals) {
+                for (quarter, total) in totals.into_iter().enumerate() {
+                    vst1q_s32(sums.as_mut_ptr().add(quarter * 4), total);
+                }
             }
         }
     }

@@ -1,6 +1,6 @@
 //! The reference: what every kernel has to compute, written to be read.
 
-use super::winograd::Two;
+use super::winograd::{Products, Two};
 use super::{DEPTH, LANES, Row, Weights};
 
 /// One row, output by output.
@@ -21,14 +21,18 @@ pub fn row(weights: &Weights, row: Row<'_>) {
     }
 }
 
-/// The products of a position in some tiles: for each tile, its inputs times their weights, added.
-pub fn products(tiles: &[i16], weights: &[Two], sums: &mut [[i32; LANES]]) {
-    for (tile, sums) in tiles.chunks_exact(2 * weights.len()).zip(sums) {
-        *sums = [0; LANES];
-        for (values, weights) in tile.chunks_exact(2).zip(weights) {
-            for (&value, weights) in values.iter().zip(weights.0.chunks_exact(LANES)) {
-                for (sum, &weight) in sums.iter_mut().zip(weights) {
-                    *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
+/// Products of tiles, one by one.
+pub struct Plain;
+
+impl Products for Plain {
+    unsafe fn of<const X: usize>(tiles: &[i16], weights: &[Two], sums: &mut [[i32; LANES]]) {
+        for (tile, sums) in tiles.chunks_exact(2 * weights.len()).zip(sums) {
+            *sums = [0; LANES];
+            for (values, weights) in tile.chunks_exact(2).zip(weights) {
+                for (&value, weights) in values.iter().zip(weights.0.chunks_exact(LANES)) {
+                    for (sum, &weight) in sums.iter_mut().zip(weights) {
+                        *sum = sum.wrapping_add(i32::from(value) * i32::from(weight));
+                    }
                 }
             }
         }

@@ -57,6 +57,18 @@ pub struct Cells<T> {
     pub border: usize,
 }
 
+/// Tiles that are multiplied side by side: as many as have their sums in registers.
+const SIDE_BY_SIDE: usize = 5;
+
+/// How a kernel multiplies.
+pub trait Products {
+    /// The products of a position in `X` tiles: for each tile, its inputs times their weights, added.
+    ///
+    /// # Safety
+    /// The processor has what the kernel needs; there are `X` tiles of two inputs for each of the weights, and `X` sums.
+    unsafe fn of<const X: usize>(tiles: &[i16], weights: &[Two], sums: &mut [[i32; LANES]]);
+}
+
 /// Rows to be computed, of which there are [`TILE`] times the dilation at most. The borders that lie in them are left alone.
 pub struct Band<'a> {
     /// The rows, with their borders left and right.
@@ -124,20 +136,18 @@ impl Weights {
             #[cfg(target_arch = "aarch64")]
             // SAFETY: every AArch64 has NEON.
             Kernel::Neon => unsafe { super::neon::band(self, dilation, input, band, scratch) },
-            _ => self.run_with::<LANES>(dilation, input, band, scratch, super::scalar::products),
+            _ => self.run_with::<LANES, super::scalar::Plain>(dilation, input, band, scratch),
         }
     }
 
-    /// As [`Weights::run`], by products that are given: for each tile (all inputs of a position), weights (of two inputs
-    /// each) and the sums to be written. `N` sums, which divide [`LANES`], are transformed back together.
+    /// As [`Weights::run`]. `N` sums, which divide [`LANES`], are transformed back together.
     #[inline(always)]
-    pub fn run_with<const N: usize>(
+    pub fn run_with<const N: usize, P: Products>(
         &self,
         dilation: usize,
         input: &Cells<&[u8]>,
         mut band: Band<'_>,
         scratch: &mut Scratch,
-        products: impl Fn(&[i16], &[Two], &mut [[i32; LANES]]),
     ) {
         let wide = input.columns - 2 * input.border;
         assert!(band.cells.columns == input.columns && dilation <= input.border, "a band of this input");
@@ -157,7 +167,7 @@ impl Weights {
                         let twos =
                             &self.twos[(position * self.ends.len() + group) * self.inputs / 2..][..self.inputs / 2];
                         let tiles = &scratch.tiles[position * TILES * self.inputs..][..count * self.inputs];
-                        products(tiles, twos, &mut scratch.sums[position * TILES..][..count]);
+                        multiply::<P>(tiles, twos, &mut scratch.sums[position * TILES..][..count]);
                     }
                     for tile in 0..count {
                         let sums = &scratch.sums[tile..];
@@ -238,6 +248,26 @@ impl Weights {
                         super::scalar::requantised(sum, scale[lane])
                     });
                 }
+            }
+        }
+    }
+}
+
+/// The products of a position in some tiles.
+#[inline(always)]
+fn multiply<P: Products>(tiles: &[i16], weights: &[Two], sums: &mut [[i32; LANES]]) {
+    let each = 2 * weights.len();
+    assert!(tiles.len() == sums.len() * each, "values for each tile");
+    let tiles = tiles.chunks(each * SIDE_BY_SIDE);
+    for (tiles, sums) in tiles.zip(sums.chunks_mut(SIDE_BY_SIDE)) {
+        // SAFETY: `run` asked for this kernel, and there are as many tiles as sums, both counted here.
+        unsafe {
+            match sums.len() {
+                SIDE_BY_SIDE => P::of::<SIDE_BY_SIDE>(tiles, weights, sums),
+                4 => P::of::<4>(tiles, weights, sums),
+                3 => P::of::<3>(tiles, weights, sums),
+                2 => P::of::<2>(tiles, weights, sums),
+                _ => P::of::<1>(tiles, weights, sums),
             }
         }
     }
