@@ -192,9 +192,9 @@ impl<'a> Reader<'a> {
         }
         let to = self.maps(Kind { shrink, channels: outputs });
         let by_tiles = side == 3 && stride == 1 && self.kernel.prefers_tiles();
-        let tiles = by_tiles.then(|| winograd::Weights::new(self.kernel, given.channels, &ordered, &bias, &scale));
+        let tiles = by_tiles.then(|| winograd::Weights::new(self.kernel, dilation, &ordered, &bias, &scale));
         self.steps.push(match tiles.flatten() {
-            Some(weights) => Step::Tiles { from, to, dilation, weights },
+            Some(weights) => Step::Tiles { from, to, weights },
             None => {
                 let weights = Weights::new(self.kernel, taps, &ordered, &bias, &scale);
                 Step::Conv { from, to, conv: Conv { side, stride, dilation, weights } }

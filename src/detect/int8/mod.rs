@@ -4,8 +4,9 @@
 //! pictures out channel by channel, and allocates every result anew. Here the whole quantised graph is one operator: it
 //! is read once into a list of steps, its activations lie channel-last in buffers that are made once for a tile, and
 //! each step splits its rows over the threads of the pool it is called in. Most convolutions are 3 x 3 by stride 1: where a
-//! processor has no 8-bit dot product they take a quarter of the products ([`kernel::winograd`]), still to the bit. The outcome is that of the ONNX operators to
-//! the bit, on any processor and any number of threads; a test holds it against tract's own run of the same file.
+//! processor has no 8-bit dot product they take a quarter of the products ([`kernel::winograd`]). The outcome is that of
+//! the ONNX operators to the bit, on any processor and any number of threads; a test holds it against tract's own run of
+//! the same file.
 //!
 //! A graph is taken if it consists of what a plain convolutional network exports to (see [`graph`]); any other is left
 //! to tract.
@@ -27,7 +28,7 @@ pub use graph::Unsupported;
 use head::Head;
 pub use kernel::Kernel;
 use kernel::coded;
-use kernel::winograd::{self, Scratch, TILE};
+use kernel::winograd::{self, Scratch};
 use maps::Maps;
 use rayon::prelude::*;
 
@@ -36,7 +37,7 @@ enum Step {
     /// Convolution, bias, ReLU and requantisation.
     Conv { from: usize, to: usize, conv: Conv },
     /// The same for 3 x 3 taps by stride 1, computed by tiles.
-    Tiles { from: usize, to: usize, dilation: usize, weights: winograd::Weights },
+    Tiles { from: usize, to: usize, weights: winograd::Weights },
     /// Two maps added, each times its scale, over the scale of the sum.
     Add { from: [usize; 2], to: usize, scales: [f32; 2], scale: f32 },
     /// Each cell repeated twice each way.
@@ -104,14 +105,13 @@ impl Runner {
                 Step::Tiles { .. } | Step::Add { .. } | Step::Double { .. } | Step::Join { .. } => Vec::new(),
             })
             .collect();
-        let inputs = program.steps.iter().map(|step| match step {
-            Step::Tiles { weights, .. } => weights.inputs(),
-            Step::Conv { .. } | Step::Add { .. } | Step::Double { .. } | Step::Join { .. } => 0,
+        let inputs = program.steps.iter().filter_map(|step| match step {
+            Step::Tiles { weights, .. } => Some(weights.inputs()),
+            Step::Conv { .. } | Step::Add { .. } | Step::Double { .. } | Step::Join { .. } => None,
         });
-        let scratch = match inputs.max() {
-            Some(inputs @ 1..) => (0..threads.max(1)).map(|_| Scratch::new(inputs)).collect(),
-            _ => Vec::new(),
-        };
+        let most = inputs.max();
+        let scratch =
+            most.into_iter().flat_map(|inputs| (0..threads.max(1)).map(move |_| Scratch::new(inputs))).collect();
         let cells = shape.width / SCORE_CELL * (shape.height / SCORE_CELL);
         let logits = vec![0.0; cells * 2].into_boxed_slice();
         Self { program, maps, taps, scratch, logits }
@@ -136,12 +136,12 @@ impl Runner {
                         conv.run_row(kernel, from, taps, y, row);
                     });
                 }
-                Step::Tiles { from, to, dilation, weights } => {
+                Step::Tiles { from, to, weights } => {
                     let [from, to] = pick(&mut self.maps, [*from, *to])?;
                     let input = from.cells();
-                    to.par_bands_mut(TILE * dilation, &mut self.scratch).for_each(|(scratch, bands)| {
+                    to.par_bands_mut(weights.rows(), &mut self.scratch).for_each(|(scratch, bands)| {
                         for band in bands {
-                            weights.run(*dilation, &input, band, scratch);
+                            weights.run(&input, band, scratch);
                         }
                     });
                 }

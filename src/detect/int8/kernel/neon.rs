@@ -427,14 +427,8 @@ unsafe fn add_dot<const X: usize, const LANE: i32>(
 /// # Safety
 /// None: every AArch64 has NEON.
 #[target_feature(enable = "neon")]
-pub unsafe fn band(
-    weights: &winograd::Weights,
-    dilation: usize,
-    input: &Cells<&[u8]>,
-    band: Band<'_>,
-    scratch: &mut Scratch,
-) {
-    weights.run_with::<LANES, Tiles>(dilation, input, band, scratch);
+pub unsafe fn band(weights: &winograd::Weights, input: &Cells<&[u8]>, band: Band<'_>, scratch: &mut Scratch) {
+    weights.run_with::<LANES, Tiles>(input, band, scratch);
 }
 
 /// Inputs of a tile that fill a register.

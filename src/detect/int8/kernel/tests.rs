@@ -1,6 +1,6 @@
 //! Every kernel against the reference, bit for bit.
 
-use super::winograd::{Band, Cells, Scratch, TILE};
+use super::winograd::{Band, Cells, Scratch};
 use super::*;
 use proptest::prelude::*;
 
@@ -141,16 +141,16 @@ impl Layer {
     }
 
     fn by_tiles(&self, kernel: Kernel) -> Vec<u8> {
-        let weights = winograd::Weights::new(kernel, self.inputs, &self.values, &self.bias, &self.scale);
+        let weights = winograd::Weights::new(kernel, self.dilation, &self.values, &self.bias, &self.scale);
         let weights = weights.expect("a layer for tiles");
         let (cells, columns, channels) = (self.bordered(), self.width + 2 * AROUND, self.bias.len());
         let input = Cells { bytes: cells.as_slice(), columns, border: AROUND };
         let mut scratch = Scratch::new(self.inputs);
         let mut codes = vec![0xAA; columns * self.height * channels];
-        let tall = TILE * self.dilation;
+        let tall = weights.rows();
         for (band, bytes) in codes.chunks_mut(tall * columns * channels).enumerate() {
             let cells = Cells { bytes, columns, border: AROUND };
-            weights.run(self.dilation, &input, Band { cells, above: band * tall }, &mut scratch);
+            weights.run(&input, Band { cells, above: band * tall }, &mut scratch);
         }
         let mut inside = Vec::new();
         for row in codes.chunks_exact(columns * channels) {
@@ -193,7 +193,7 @@ fn the_largest_sums_by_tiles_are_exact_and_larger_ones_refused() {
         let more = layer(128);
         for kernel in Kernel::available() {
             assert!(most.by_tiles(kernel) == expected, "{kernel:?}");
-            let refused = winograd::Weights::new(kernel, 128, &more.values, &more.bias, &more.scale);
+            let refused = winograd::Weights::new(kernel, 1, &more.values, &more.bias, &more.scale);
             assert!(refused.is_none(), "{kernel:?}: 33.5 million fit, 37.3 do not");
         }
     }

@@ -11,12 +11,13 @@
 //!   is undone by its inverse modulo 2^32, the rest by a shift of 6 bits at most, exact where the true sum is below 2^25
 //!   either way. A layer whose weights could come to more is computed row by row.
 //!
-//! What is here is plain Rust. Each kernel calls it from a function that has its instructions on, and brings the products.
+//! Owns the transforms and the order of work, in plain Rust; a kernel calls them from a function that has its instructions
+//! on, and brings the products. Allocates nothing while it runs, and never writes outside the band that it is given.
 
 use super::{Kernel, LANES};
 
 /// Cells of output along a tile's side.
-pub const TILE: usize = 4;
+const TILE: usize = 4;
 /// Cells of input along a tile's side.
 const REACH: usize = TILE + 2;
 /// Products of a tile for each pair of channels.
@@ -41,6 +42,8 @@ pub struct Two(pub [i16; 2 * LANES]);
 /// The weights of a layer: for each position in a tile, for each group of [`LANES`] outputs, all inputs.
 pub struct Weights {
     kernel: Kernel,
+    /// Cells from one tap to the next.
+    dilation: usize,
     inputs: usize,
     twos: Vec<Two>,
     /// Bias and scale of each group of [`LANES`] outputs.
@@ -61,7 +64,7 @@ pub struct Cells<T> {
 const SIDE_BY_SIDE: usize = 5;
 
 /// How a kernel multiplies.
-pub trait Products {
+pub(super) trait Products {
     /// The products of a position in `X` tiles: for each tile, its inputs times their weights, added.
     ///
     /// # Safety
@@ -69,7 +72,7 @@ pub trait Products {
     unsafe fn of<const X: usize>(tiles: &[i16], weights: &[Two], sums: &mut [[i32; LANES]]);
 }
 
-/// Rows to be computed, of which there are [`TILE`] times the dilation at most. The borders that lie in them are left alone.
+/// Rows to be computed, of which there are [`Weights::rows`] at most. The borders that lie in them are left alone.
 pub struct Band<'a> {
     /// The rows, with their borders left and right.
     pub cells: Cells<&'a mut [u8]>,
@@ -91,10 +94,11 @@ impl Scratch {
 }
 
 impl Weights {
-    /// Orders `values` (output by output, row by row of the 3 x 3, `inputs` each) for `kernel`; `None` if inputs are not a
-    /// multiple of 16, or so many or so large that sums might not be exact.
-    pub fn new(kernel: Kernel, inputs: usize, values: &[i8], bias: &[i32], scale: &[f32]) -> Option<Self> {
-        let each = 9 * inputs;
+    /// Orders `values` (output by output, row by row of the 3 x 3, all inputs of each) for `kernel`; `None` if inputs are
+    /// not a multiple of 16, or so many or so large that sums might not be exact.
+    pub fn new(kernel: Kernel, dilation: usize, values: &[i8], bias: &[i32], scale: &[f32]) -> Option<Self> {
+        let each = values.len() / bias.len().max(1);
+        let inputs = each / 9;
         if inputs == 0 || !inputs.is_multiple_of(WIDE) || each > 1 << 16 || values.chunks(each).any(|of| !exact(of)) {
             return None;
         }
@@ -116,7 +120,7 @@ impl Weights {
             }
         }
         let ends = bias.as_chunks().0.iter().copied().zip(scale.as_chunks().0.iter().copied()).collect();
-        Some(Self { kernel, inputs, twos, ends })
+        Some(Self { kernel, dilation, inputs, twos, ends })
     }
 
     /// Channels of the input.
@@ -124,32 +128,36 @@ impl Weights {
         self.inputs
     }
 
-    /// Computes a band. Taps lie `dilation` cells apart; borders are at least as wide.
+    /// Most rows of a band.
+    pub fn rows(&self) -> usize {
+        TILE * self.dilation
+    }
+
+    /// Computes a band. Borders are at least as wide as taps lie apart.
     ///
     /// # Panics
     /// The band is not of rows of the input's width, or the scratch was made for fewer channels.
-    pub fn run(&self, dilation: usize, input: &Cells<&[u8]>, band: Band<'_>, scratch: &mut Scratch) {
+    pub fn run(&self, input: &Cells<&[u8]>, band: Band<'_>, scratch: &mut Scratch) {
         match self.kernel {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` found AVX2.
-            Kernel::Avx2 => unsafe { super::avx2::band(self, dilation, input, band, scratch) },
+            Kernel::Avx2 => unsafe { super::avx2::band(self, input, band, scratch) },
             #[cfg(target_arch = "aarch64")]
             // SAFETY: every AArch64 has NEON.
-            Kernel::Neon => unsafe { super::neon::band(self, dilation, input, band, scratch) },
-            _ => self.run_with::<LANES, super::scalar::Plain>(dilation, input, band, scratch),
+            Kernel::Neon => unsafe { super::neon::band(self, input, band, scratch) },
+            _ => self.run_with::<LANES, super::scalar::Plain>(input, band, scratch),
         }
     }
 
     /// As [`Weights::run`]. `N` sums, which divide [`LANES`], are transformed back together.
     #[inline(always)]
-    pub fn run_with<const N: usize, P: Products>(
+    pub(super) fn run_with<const N: usize, P: Products>(
         &self,
-        dilation: usize,
         input: &Cells<&[u8]>,
         mut band: Band<'_>,
         scratch: &mut Scratch,
     ) {
-        let wide = input.columns - 2 * input.border;
+        let (dilation, wide) = (self.dilation, input.columns - 2 * input.border);
         assert!(band.cells.columns == input.columns && dilation <= input.border, "a band of this input");
         // Tiles of one phase hold every dilation-th cell, so that they look like any others.
         let across = wide.div_ceil(TILE * dilation) * dilation;
@@ -160,7 +168,7 @@ impl Weights {
                 for tile in 0..count {
                     let corner = [band.above + phase, column(first + tile)];
                     let corner = corner.map(|cell| cell + input.border - dilation);
-                    self.forward(dilation, input, corner, tile, scratch);
+                    self.forward(input, corner, tile, scratch);
                 }
                 for group in 0..self.ends.len() {
                     for position in 0..POSITIONS {
@@ -173,7 +181,7 @@ impl Weights {
                         let sums = &scratch.sums[tile..];
                         let corner = [phase, column(first + tile)];
                         for part in 0..LANES / N {
-                            self.backward::<N>(dilation, sums, (group, part), corner, &mut band.cells);
+                            self.backward::<N>(sums, (group, part), corner, &mut band.cells);
                         }
                     }
                 }
@@ -183,16 +191,16 @@ impl Weights {
 
     /// Transforms the tile whose first cell is `corner` (row, column). What lies outside the input's border is zero.
     #[inline(always)]
-    fn forward(&self, dilation: usize, from: &Cells<&[u8]>, corner: [usize; 2], tile: usize, scratch: &mut Scratch) {
+    fn forward(&self, from: &Cells<&[u8]>, corner: [usize; 2], tile: usize, scratch: &mut Scratch) {
         let (stride, inputs) = (from.columns * self.inputs, self.inputs);
         for channel in (0..inputs).step_by(WIDE) {
             let mut half = [[[0_i16; WIDE]; REACH]; REACH];
             for across in 0..REACH {
-                let column = corner[1] + across * dilation;
+                let column = corner[1] + across * self.dilation;
                 let mut cells = [[0_i16; WIDE]; REACH];
                 if column < from.columns {
                     for (down, cell) in cells.iter_mut().enumerate() {
-                        let at = (corner[0] + down * dilation) * stride + column * inputs + channel;
+                        let at = (corner[0] + down * self.dilation) * stride + column * inputs + channel;
                         if let Some(codes) = from.bytes.get(at..).and_then(|rest| rest.first_chunk::<WIDE>()) {
                             *cell = codes.map(i16::from);
                         }
@@ -216,7 +224,6 @@ impl Weights {
     #[inline(always)]
     fn backward<const N: usize>(
         &self,
-        dilation: usize,
         sums: &[[i32; LANES]],
         (group, part): (usize, usize),
         corner: [usize; 2],
@@ -237,8 +244,8 @@ impl Weights {
         let (bias, scale) = (&bias.as_chunks::<N>().0[part], &scale.as_chunks::<N>().0[part]);
         for (down, row) in rows.iter().enumerate() {
             for (across, sums) in back(row).iter().enumerate() {
-                let column = corner[1] + across * dilation;
-                let cell = (corner[0] + down * dilation) * to.columns + to.border + column;
+                let column = corner[1] + across * self.dilation;
+                let cell = (corner[0] + down * self.dilation) * to.columns + to.border + column;
                 let at = cell * channels + group * LANES + part * N;
                 let codes = to.bytes.get_mut(at..).and_then(|rest| rest.first_chunk_mut::<N>());
                 if let (Some(codes), true) = (codes, column < to.columns - 2 * to.border) {
