@@ -18,13 +18,12 @@ from pathlib import Path
 import torch
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
 import data
 import figures
 from net import Residual, Veil, conv, normalised, twice
 from passes import score_maps
-from train import Stream, coverings, loss_of
+from train import batches, coverings, loss_of
 
 LUMA = (0.299, 0.587, 0.114)  # BT.601
 RATE = 3e-3
@@ -134,9 +133,7 @@ def cpu_ms(net, voile, folder):
 def train(net, stills, asked):
     """The same crops in the same order for each; the rate rises for 50 steps and falls to nothing."""
     torch.manual_seed(asked.seed)
-    stream = iter(
-        DataLoader(Stream(stills, asked.seed, 8, 0.3), batch_size=None, num_workers=1, prefetch_factor=6)
-    )
+    stream = batches(stills, asked.seed, 8, 0.3)
     getattr(net, "inner", net).scores.bias.data.fill_(-3)
     optimiser = torch.optim.AdamW(net.parameters(), RATE, weight_decay=1e-4)
     for step in range(asked.steps):

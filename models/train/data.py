@@ -137,11 +137,22 @@ class Crops:
 
     def draw(self):
         """One crop: planar 8-bit RGB image, targets and weights per class, numbered heads."""
+        return self.worsened(self.clear())
+
+    def clear(self):
+        """As `draw`, as the pictures are and a BGR image."""
         one = self.single()
         return self.mixed(one, self.single()) if self.random.random() < MIXED else one
 
+    def worsened(self, drawn):
+        """A clear crop as `draw` gives it."""
+        crop, *labels = drawn
+        if self.random.random() < self.degraded:
+            crop = degrade(crop, self.random)
+        return np.ascontiguousarray(crop[:, :, ::-1].transpose(2, 0, 1)), *labels
+
     def single(self):
-        """One crop of one picture."""
+        """One clear crop of one picture."""
         group = self.groups[self.random.choice(len(self.groups), p=self.shares)]
         still = group[self.random.integers(len(group))]
         if still.image.shape[1] < 160:
@@ -150,11 +161,7 @@ class Crops:
         crop, corners, classes = self.cut(still)
         if self.random.random() < (0.3 if len(classes) == 0 else 0.08):
             crop, corners, classes = self.pasted(crop, corners, classes)
-        target, weight, heads = rasterise(corners, classes, still.source.vehicles)
-        if self.random.random() < self.degraded:
-            crop = degrade(crop, self.random)
-        rgb = np.ascontiguousarray(crop[:, :, ::-1].transpose(2, 0, 1))
-        return rgb, target, weight, heads
+        return crop, *rasterise(corners, classes, still.source.vehicles)
 
     def mixed(self, one, other):
         """The crop with a rectangle of another one, whole cells of the quarter-size pass."""
@@ -163,7 +170,7 @@ class Crops:
         top, left = r.integers(0, CROP // step - tall + 1), r.integers(0, CROP // step - wide + 1)
         *_, heads = one
         other[-1][other[-1] > 0] += heads.max()  # the other's heads are other heads
-        for a, b, cell in zip(one, other, (1, CELL, CELL, 2 * CELL)):
+        for a, b, cell in zip(planes(one), planes(other), (1, CELL, CELL, 2 * CELL)):
             of = step // cell
             place = (..., slice(top * of, (top + tall) * of), slice(left * of, (left + wide) * of))
             a[place] = b[place]
@@ -270,6 +277,12 @@ class Crops:
                 still.image, None, fx=0.5, fy=0.5, interpolation=cv2.INTER_AREA
             )
         return still.half
+
+
+def planes(drawn):
+    """A clear crop's arrays, each with its rows and columns last."""
+    crop, *labels = drawn
+    return crop.transpose(2, 0, 1), *labels
 
 
 def tiled(parts, random):

