@@ -77,7 +77,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--voile", default="target/release/voile")
     parser.add_argument("--model", default=MODEL)
-    parser.add_argument("--person", type=float, default=0.58)
+    parser.add_argument("--person", type=float, default=0.67)
     parser.add_argument("--vehicle", type=float, default=0.65)
     parser.add_argument("--out", default=MODEL.with_name("failures.jpg"))
     asked = parser.parse_args()

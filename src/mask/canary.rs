@@ -1,7 +1,7 @@
 //! The canary: a stored picture whose people and vehicle must never come out clear.
 //!
 //! Four people and a car that `voile scene` drew (seeds 8 and 1), side by side. The network that is built in gives the
-//! least of them 0.83 in one pass alone where the weakest thresholds allowed are 0.75 and 0.74.
+//! least of them 0.83 in one pass alone where the weakest thresholds allowed are 0.8 and 0.74.
 //! Owns the picture and the look at what became of it; who flies it, and when, is the pipeline's.
 
 use super::RedactedFrame;

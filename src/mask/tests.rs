@@ -183,7 +183,7 @@ fn a_sighting_is_kept_for_the_hold_and_then_clears() {
             stream.go().0.len()
         })
         .collect();
-    assert_eq!(covered, [1, 1, 1, 0, 0], "frames are 100 ms apart");
+    assert_eq!(covered, [2, 2, 2, 0, 0], "its cell and the one above; frames are 100 ms apart");
 }
 
 #[test]
