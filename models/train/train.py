@@ -103,7 +103,7 @@ def shown(crops, drawn, *taught):
 
 
 def batches(stills, seed, batch, degraded, teacher=None):
-    """Endless batches of the crops; `degraded` is the share of those made worse."""
+    """Endless batches of the crops, a share of them degraded; with a teacher's file, of lessons."""
     stream = Stream(stills, seed, batch, degraded)
     if teacher:
         stream = Lessons(stills, seed, batch, degraded, teacher)
@@ -158,6 +158,7 @@ def coverings(native, half, quarter, surer=SURER):
     A cell takes the highest score of its four parts at native size, and the
     odds of the passes at native, half and quarter size add up: what one of
     them finds need not be found by the others, and what several suspect counts.
+    What passes.py adds of the cell below is left out.
     """
     passes = [F.max_pool2d(native, 2), half, twice(quarter)]
     lowered = [logits - less for logits, less in zip(passes, surer)]
