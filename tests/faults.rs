@@ -222,7 +222,7 @@ fn motion_fast() {
 
 #[test]
 fn tracks_full() {
-    // 48 x 48 bright blocks, two score cells apart: more than the tracks hold.
+    // 48 x 32 bright blocks, two score cells apart, three down (each raises the one above): more than the tracks hold.
     let size = Size::new(768, 768);
     let mut detector = detector(BRIGHT);
     detector.prepare(size).expect("prepared");
@@ -230,7 +230,7 @@ fn tracks_full() {
     draw(&mut frame, (0, 0));
     let (mut luma, _) = frame.planes_mut();
     for (y, row) in luma.rows().enumerate() {
-        row.iter_mut().enumerate().for_each(|(x, pixel)| *pixel = if x % 16 < 8 && y % 16 < 8 { 235 } else { 20 });
+        row.iter_mut().enumerate().for_each(|(x, pixel)| *pixel = if x % 16 < 8 && y % 24 < 8 { 235 } else { 20 });
     }
     let mut mask = Mask::new(&mask::Settings::default(), size);
     let ground = Follower::new(size, 1).follow(&frame).expect("whole");

@@ -126,7 +126,8 @@ pub fn draw(shot: &Shot, frame: &mut RawFrame) {
     }
     if shot.crowd {
         for (y, row) in luma.rows().enumerate() {
-            row.iter_mut().enumerate().for_each(|(x, luma)| *luma = if x % 16 < 8 && y % 16 < 8 { 219 } else { *luma });
+            // A person raises the score cell above, so another one stands in each third row.
+            row.iter_mut().enumerate().for_each(|(x, luma)| *luma = if x % 16 < 8 && y % 24 < 8 { 219 } else { *luma });
         }
     }
 }

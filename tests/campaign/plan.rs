@@ -123,7 +123,7 @@ impl Kind {
 /// has one level, and the follower is off by pixels. Two are no multiples of a cell.
 pub const SIZES: [Size; 4] = [Size::new(128, 128), Size::new(144, 128), Size::new(131, 129), Size::new(128, 136)];
 /// The size of a crowd: what it takes to fill the tracks.
-pub const CROWD: Size = Size::new(400, 384);
+pub const CROWD: Size = Size::new(400, 576);
 
 /// One run before anything has gone wrong.
 pub struct Plan {
