@@ -93,7 +93,7 @@ fn main() {
                 (None, _) => {}
             }
         }
-        covered.iter().for_each(|rect| line(&mut out, 'C', frame, *rect));
+        covered.iter().filter_map(|bounds| bounds.pixels()).for_each(|rect| line(&mut out, 'C', frame, rect));
     }
     writeln!(out, "T {spent} {frames}").expect("standard output");
 }

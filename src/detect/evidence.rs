@@ -92,8 +92,8 @@ impl Drop for Evidence {
     }
 }
 
-/// Most evidence that can be alive at once without an allocation: the mask keeps up to sixteen, and a few are on their way.
-const POOL_CAPACITY: usize = 20;
+/// Most evidence that can be alive at once without an allocation: the mask keeps up to 64, and a few are on their way.
+const POOL_CAPACITY: usize = 68;
 
 /// Score maps of finished evidence, kept for the next run.
 #[derive(Default)]

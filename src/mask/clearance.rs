@@ -13,7 +13,7 @@ use std::ops::RangeInclusive;
 use crate::base::geometry::{CELL, SCORE_CELL};
 use crate::base::{Fault, Grid, Micros, Rect, Size};
 use crate::detect::Evidence;
-use crate::track::{self, Ground, Kind, KindPolicy, Motion, Sightings, Similarity, Tracks};
+use crate::track::{self, Bounds as Edges, Ground, Kind, KindPolicy, Motion, Sightings, Similarity, Tracks};
 
 use super::Settings;
 use super::history::History;
@@ -194,6 +194,9 @@ impl Clearance {
             return Err(Fault::EvidenceMismatch);
         }
         self.history.release(sequence, captured, self.settings.hold);
+        if self.history.lacks(captured, self.settings.hold) {
+            return Err(Fault::EvidenceMissing);
+        }
         let bracket = self.history.bracket(sequence);
         let age = |pass: &Evidence| Micros(pass.captured().0.abs_diff(captured.0));
         let in_time = |pass: &&Evidence| age(pass) <= self.settings.evidence_age_max;
@@ -248,7 +251,7 @@ impl Clearance {
                     let still = from == sequence;
                     self.tracks.covers(captured).for_each(|place| cover.moved(place, (!still).then_some(&motion)));
                 }
-                None if bracket.own.is_some() => {}
+                // Nobody knows where the tracks are here, and a pass over this very frame may have missed one.
                 None => return Err(Fault::MotionUnknown),
             }
         }
@@ -259,7 +262,7 @@ impl Clearance {
     }
 }
 
-/// The share of a place's score cells that reach `limit`; what lies outside the picture does.
+/// The share of a place's score cells that reach `limit`; none where it lies outside the picture.
 fn lit(scores: &[u8], limit: u8, grid: Grid, place: Rect) -> f32 {
     let (mut lit, mut cells) = (0_u16, 0_u16);
     for row in place.y / SCORE_CELL..place.bottom().div_ceil(SCORE_CELL).min(grid.rows) {
@@ -268,7 +271,7 @@ fn lit(scores: &[u8], limit: u8, grid: Grid, place: Rect) -> f32 {
             lit = lit.saturating_add(u16::from(scores[grid.index(column, row)] >= limit));
         }
     }
-    if cells == 0 { 1.0 } else { f32::from(lit) / f32::from(cells) }
+    f32::from(lit) / f32::from(cells.max(1))
 }
 
 /// The furthest that a corner may move, in pixels.
@@ -332,12 +335,13 @@ impl Cover<'_> {
         self.span([x - across, y - down, x + across, y + down]);
     }
 
-    /// Covers the cells that a rectangle touches after it was moved.
-    fn moved(&mut self, place: Rect, motion: Option<&Motion>) {
-        let Some(motion) = motion else { return self.touched(place) };
+    /// Covers the cells that a box touches after it was moved. It may reach beyond the picture it was in.
+    #[expect(clippy::cast_possible_truncation, reason = "at most a few pictures' sides")]
+    fn moved(&mut self, place: Edges, motion: Option<&Motion>) {
+        let [left, top, right, bottom] = [place.left, place.top, place.right, place.bottom].map(|edge| edge as f32);
+        let Some(motion) = motion else { return self.span([left, top, right, bottom]) };
         // Pixel middles are whole numbers, so a pixel's edge lies half a pixel before.
-        let (left, top) = (real(place.x) - 0.5, real(place.y) - 0.5);
-        let (right, bottom) = (real(place.right()) - 0.5, real(place.bottom()) - 0.5);
+        let [left, top, right, bottom] = [left, top, right, bottom].map(|edge| edge - 0.5);
         let corners = [(left, top), (right, top), (left, bottom), (right, bottom)].map(|(x, y)| motion.map(x, y));
         let low = |value: fn(&(f32, f32)) -> f32| corners.iter().map(value).fold(f32::INFINITY, f32::min) + 0.5 + SLACK;
         let high =

@@ -1,6 +1,7 @@
 //! What is known of the last frames: how the camera moved between them, and the passes over some of them.
 //!
-//! Fixed capacity, forgets the oldest: a frame whose passes were forgotten has none, and is covered. Only frames that a
+//! Fixed capacity, forgets the oldest: a frame whose passes were forgotten has none, and is covered; so is one for which a
+//! forgotten pass would still be held. Only frames that a
 //! follower has looked at are steps, and a pass counts only if it names such a step by number and capture time.
 
 use heapless::Deque;
@@ -12,8 +13,8 @@ use crate::track::{Ground, Motion};
 /// Frames back to which motion is known: over two seconds at 60 a second.
 const STEPS: usize = 128;
 /// Passes that are kept: those around the frames that wait, of which the oldest is redacted as soon as a later one is in,
-/// and those of the hold before it.
-const PASSES: usize = 16;
+/// and those of the hold before it. Enough for the longest hold at 60 passes a second.
+pub const PASSES: usize = 64;
 
 /// A frame, and how the camera moved since the step before it.
 struct Step {
@@ -28,6 +29,8 @@ pub struct History {
     confidence_min: f32,
     steps: Box<Deque<Step, STEPS>>,
     passes: Box<Deque<Evidence, PASSES>>,
+    /// When the newest pass was captured that there was no more room for.
+    lost: Option<Micros>,
 }
 
 /// The passes around one frame.
@@ -43,7 +46,7 @@ pub struct Bracket<'a> {
 impl History {
     /// Nothing is known yet. Motion of less than `confidence_min` (0 to 1) is not known either.
     pub fn new(size: Size, confidence_min: f32) -> Self {
-        Self { size, confidence_min, steps: Box::default(), passes: Box::default() }
+        Self { size, confidence_min, steps: Box::default(), passes: Box::default(), lost: None }
     }
 
     /// Notes the next frame.
@@ -76,7 +79,7 @@ impl History {
             return Err(Fault::EvidenceMismatch);
         }
         if self.passes.is_full() {
-            self.passes.pop_front();
+            self.lost = self.passes.pop_front().map(|pass| pass.captured());
         }
         // There is room now.
         let _ = self.passes.push_back(evidence);
@@ -90,6 +93,11 @@ impl History {
         {
             self.passes.pop_front();
         }
+    }
+
+    /// Whether a pass that is no longer here would still be held for a frame.
+    pub fn lacks(&self, captured: Micros, hold: Micros) -> bool {
+        self.lost.is_some_and(|lost| captured.since(lost) <= hold)
     }
 
     /// The passes that say something of a frame beside one over itself: those of the last `hold` before it, the newest
@@ -131,6 +139,7 @@ impl History {
     pub fn forget(&mut self) {
         self.steps.clear();
         self.passes.clear();
+        self.lost = None;
     }
 
     fn nth(&self, index: usize) -> Option<&Step> {

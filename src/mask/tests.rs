@@ -197,6 +197,35 @@ fn between_passes_over_a_flat_picture_nobody_knows_how_the_camera_moved() {
 }
 
 #[test]
+fn before_a_cut_nobody_knows_where_the_tracks_are() {
+    // The last frame before the cut has its own pass, which has missed whom the one before it saw.
+    let mut stream = Stream::new(&Settings { parts: Parts { witness: false, ..Parts::ALL }, ..Settings::default() });
+    let cut = |at| drawn(SIZE, Layout::I420, at, |plane, x, y| noise(99, plane, x / 8, y / 8));
+    (0..4).for_each(|at| stream.come(ground(at, 0, (at < 3).then_some((64, 32))), true));
+    stream.come(cut(4), true);
+    let states: Vec<_> = (0..5).map(|_| stream.go().1.state).collect();
+    assert_eq!(states[3..], [State::Slate(Fault::MotionUnknown), State::Redacted]);
+}
+
+#[test]
+fn a_hold_that_holds_more_passes_than_are_kept_is_a_slate() {
+    let mut stream = Stream::new(&Settings { hold: Micros::from_ms(1000), ..scores() });
+    let come = |stream: &mut Stream, at: u64, ms: u64| {
+        let mut frame = ground(0, 0, (at == 0).then_some((64, 32)));
+        frame.stamp(at, Micros::from_ms(ms));
+        stream.come(frame, true);
+        stream.go()
+    };
+    // 30 passes a second fit, and the first stays covered for its second.
+    for at in 0..30 {
+        assert_eq!(come(&mut stream, at, 33 * at).0.len(), 2, "{at}");
+    }
+    // 200 a second do not.
+    let states: Vec<_> = (0..100).map(|at| come(&mut stream, 30 + at, 2000 + 5 * at).1.state).collect();
+    assert_eq!((states[0], states[99]), (State::Redacted, State::Slate(Fault::EvidenceMissing)));
+}
+
+#[test]
 fn a_pan_covers_what_no_pass_has_seen_and_a_faster_one_all() {
     // 8 px a frame: of the frame between the passes, a column of cells lies outside each.
     let pan = |settings: &Settings| {

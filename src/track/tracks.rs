@@ -291,19 +291,22 @@ impl Tracks {
     /// 1. Does not prolong a track.
     pub fn find(&mut self, lit: impl Fn(Kind, Rect) -> f32) {
         for track in self.tracks.iter_mut().filter(|track| track.sighting.is_none()) {
+            // What has left the picture is not shown in it: frames from before it left may still wait.
             let place = track.filter.bounds().pixels();
-            track.shown[0] = place.is_none_or(|place| lit(track.kind, place) >= LIT);
+            track.shown[0] = place.is_some_and(|place| lit(track.kind, place) >= LIT);
         }
     }
 
-    /// What must be covered at `at` beside the cells of the passes themselves, in the picture of the last step; `at` may be
-    /// after it, or before, back to the step before the last.
+    /// What must be covered at `at` beside the cells of the passes themselves, in the picture of the last step and beyond
+    /// its edges, for the camera may have moved since `at`; `at` may be after it, or before, back to the step before the
+    /// last.
     ///
     /// A track that a pass has shown at that moment needs nothing more, nor one between two such passes whose boxes then
-    /// overlap by half. Any other is where the filter has its box at `at`, and a margin on each side if it coasts: the
-    /// deviation of an edge times `margin_deviations`, or what the last sighting stood out by if that is more, and
-    /// `margin_px_per_s` for the time since that sighting.
-    pub fn covers(&self, at: Micros) -> impl Iterator<Item = Rect> + '_ {
+    /// overlap by half, nor one that the later pass alone has shown whose boxes would after twice the time: at most half
+    /// a box from where it is, there are cells that cover it. Any other is where the filter has its box at `at`, and a
+    /// margin on each side if a pass missed it: the deviation of an edge times `margin_deviations`, or what the last
+    /// sighting stood out by if that is more, and `margin_px_per_s` for the time since that sighting.
+    pub fn covers(&self, at: Micros) -> impl Iterator<Item = Bounds> + '_ {
         let now = self.now.unwrap_or(at);
         let (begun, ended) = (self.before == Some(at), now <= at);
         let time = (at.since(now).as_ms() - now.since(at).as_ms()) / 1000.0;
@@ -320,11 +323,17 @@ impl Tracks {
                     return None;
                 }
                 if track.shown[0] && !ended {
-                    return if track.filter.overlaps_itself(gap) { None } else { then.bounds().pixels() };
+                    let apart = if track.shown[1] { gap } else { 2.0 * gap };
+                    if track.filter.overlaps_itself(apart) {
+                        return None;
+                    }
+                    if track.shown[1] {
+                        return Some(then.bounds());
+                    }
                 }
                 let unseen = at.since(track.seen).as_ms() / 1000.0;
                 let doubt = (self.policy.margin_deviations * then.edge_deviation()).max(track.excess);
-                then.bounds().grown(doubt + self.policy.margin_px_per_s * unseen).pixels()
+                Some(then.bounds().grown(doubt + self.policy.margin_px_per_s * unseen))
             },
         )
     }

@@ -7,7 +7,6 @@
 )]
 
 use super::*;
-use crate::base::Size;
 
 const HIGH: u8 = 200;
 const LOW: u8 = 120;
@@ -36,7 +35,7 @@ fn covered(tracks: &Tracks, at: Micros, place: Rect) -> bool {
     let holds = |rect: Rect| {
         rect.x <= place.x && rect.y <= place.y && rect.right() >= place.right() && rect.bottom() >= place.bottom()
     };
-    tracks.covers(at).any(holds)
+    tracks.covers(at).filter_map(Bounds::pixels).any(holds)
 }
 
 /// One step per letter, 100 ms apart, of a person who walks 4 px a step: `S`een, weakly seen `s`, `-` missed. Out: the
@@ -84,9 +83,38 @@ fn a_walker_is_covered_while_missed_and_between_steps() {
     for time in (950..1800).step_by(50) {
         assert!(covered(&tracks, ms(time as u64), place(time)), "at {time} ms");
     }
-    let area = |at| tracks.covers(at).map(|rect| rect.width * rect.height).sum::<usize>();
+    let area = |at| tracks.covers(at).filter_map(Bounds::pixels).map(|rect| rect.width * rect.height).sum::<usize>();
     assert!(area(ms(1000)) < area(ms(1400)) && area(ms(1400)) < area(ms(1900)));
     assert_eq!(area(ms(1901)), 0);
+}
+
+#[test]
+fn a_fast_walker_whom_a_slow_pass_missed_is_covered_there_though_the_next_shows_them() {
+    for (speed, boxes) in [(18, 1), (4, 0)] {
+        let mut tracks = Tracks::new(policy());
+        let place = |step: usize| Rect::new(100, 80 + speed * step, 24, 56);
+        for step in 0..8 {
+            let seen = [person(100, place(step).y, HIGH)];
+            tracks.step(ms(step as u64 * 300), Similarity::STILL, if step == 6 { &[] } else { &seen });
+        }
+        assert_eq!(tracks.covers(ms(1800)).count(), boxes, "{speed} px a step");
+        let halfway = Rect { y: place(6).y + speed / 2, ..place(6) };
+        assert!(boxes == 0 || covered(&tracks, ms(1800), place(6)) && covered(&tracks, ms(1950), halfway));
+    }
+}
+
+#[test]
+fn whom_the_camera_leaves_behind_is_covered_in_the_frame_before() {
+    let mut tracks = Tracks::new(policy());
+    let left = Similarity::new(1.0, 0.0, -30.0, 0.0).unwrap();
+    for step in 0..5 {
+        let seen = [person(96_usize.saturating_sub(30 * step), 80, HIGH)];
+        tracks.step(ms(step as u64 * 100), left, if step < 3 { &seen } else { &[] });
+        tracks.find(|_, _| 0.0);
+    }
+    // At 6 to 30 in the picture before, beyond the left edge of this one.
+    let there = |at| tracks.covers(at).any(|bounds| bounds.left <= -24.0 && bounds.right >= 0.0 && bounds.top <= 80.0);
+    assert!(there(ms(300)) && there(ms(400)), "{:?}", tracks.covers(ms(300)).collect::<Vec<_>>());
 }
 
 #[test]
@@ -220,8 +248,8 @@ fn no_input_panics() {
                 .collect();
             let zoom = Similarity::new(next() as f64 / 2e9, next() as f64 / 2e9, next() as f64 / 1e5, 0.0);
             tracks.step(now, zoom.unwrap_or(Similarity::STILL), &sightings);
-            for rect in tracks.covers(Micros(next())) {
-                assert!(rect.right() <= Size::MAX_SIDE && rect.bottom() <= Size::MAX_SIDE && rect.width > 0);
+            for bounds in tracks.covers(Micros(next())) {
+                assert!(bounds.left < bounds.right && bounds.top < bounds.bottom, "{bounds:?}");
             }
         }
     }
