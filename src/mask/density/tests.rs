@@ -151,7 +151,11 @@ proptest! {
 
     /// Doubt is at least as strict, row by row, as any belief at or above the lowest height.
     #[test]
-    fn doubt_is_never_weaker_than_belief(size in sizes(), pose in poses(), hfov in 5.0..120.0_f32, late in 1_u64..1 << 40) {
+    fn doubt_is_never_weaker_than_belief(
+        size in sizes(), pose in poses(), lower in 0.0..30.0_f32, hfov in 5.0..120.0_f32, late in 1_u64..1 << 40
+    ) {
+        // Also where the aircraft was lower than the settings say.
+        let pose = Pose { height_m: pose.height_m - lower, ..pose };
         let settings = Settings { hfov_deg: hfov, ..Settings::default() };
         let mut governor = Governor::new(size, &settings);
         prop_assert!(!governor.plan(Some(pose), NOW).strict);

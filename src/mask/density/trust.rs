@@ -1,8 +1,9 @@
 //! Which telemetry is believed, and what holds when it is not.
 //!
 //! A pose is believed when it is recent, finite, possible, and reachable from the last one that was believed. Anything
-//! else means the lowest height and any attitude (or the held one that the settings name). Doubt ends by itself with
-//! the next believable pose: a jump that was no error becomes reachable as time goes by.
+//! else means the lowest height and any attitude (or the held one that the settings name); the last height that was
+//! believed where that is lower still. Doubt ends by itself with the next believable pose: a jump that was no error
+//! becomes reachable as time goes by.
 //!
 //! Nothing tells how far a camera zooms, so doubt takes the longest focal length that telemetry has named so far in
 //! this stream, believed or not; before that, the widest picture.
@@ -35,6 +36,8 @@ pub struct Trust {
     pitch_deg: Option<f32>,
     /// The last pose that was believed.
     last: Option<Pose>,
+    /// Its height, also when the clock has jumped since; metres.
+    height_m: f32,
     /// The last `now`.
     now: Micros,
     /// The longest focal length that was named so far.
@@ -48,6 +51,7 @@ impl Trust {
             min_height_m: settings.min_height_m,
             pitch_deg: settings.pitch_deg,
             last: None,
+            height_m: f32::INFINITY,
             now: Micros(0),
             zoom: *ZOOM.start(),
         }
@@ -65,12 +69,14 @@ impl Trust {
         self.now = now;
         if let Some(pose) = pose.filter(|pose| self.believes(pose)) {
             self.last = Some(pose);
+            self.height_m = pose.height_m;
             let attitude = [pose.pitch_deg, pose.roll_deg];
             return (View::about(pose.height_m, pose.zoom, attitude, ATTITUDE_SLACK_DEG), false);
         }
+        let height_m = self.min_height_m.min(self.height_m);
         let view = match self.pitch_deg {
-            None => View::any(self.min_height_m, self.zoom),
-            Some(pitch) => View::about(self.min_height_m, self.zoom, [pitch, 0.0], MOUNT_SLACK_DEG),
+            None => View::any(height_m, self.zoom),
+            Some(pitch) => View::about(height_m, self.zoom, [pitch, 0.0], MOUNT_SLACK_DEG),
         };
         (view, true)
     }
@@ -174,6 +180,19 @@ mod tests {
         trust.view(Some(Pose { zoom: 2.0, ..GOOD }), NOW);
         trust.view(Some(Pose { zoom: 1e9, ..GOOD }), NOW);
         assert_eq!(trust.view(None, NOW).0, View::any(30.0, 4.0));
+    }
+
+    #[test]
+    fn doubt_is_no_higher_than_what_was_believed_last() {
+        let mut trust = trust();
+        for (height_m, doubted) in [(4.0, 4.0), (8.0, 8.0), (40.0, 30.0), (39.0, 30.0)] {
+            trust.last = None;
+            assert!(!trust.view(Some(Pose { height_m, ..GOOD }), NOW).1);
+            assert_eq!(
+                trust.view(Some(Pose { roll_deg: 400.0, height_m: 90.0, ..GOOD }), NOW),
+                (View::any(doubted, 1.0), true)
+            );
+        }
     }
 
     #[test]
