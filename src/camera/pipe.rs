@@ -18,7 +18,7 @@ use std::sync::atomic::AtomicBool;
 use std::time::Duration;
 
 use crate::base::clock::RealClock;
-use crate::base::{ChromaMut, Clock, FramePool, Layout, PlaneMut, RawFrame, Shape, Size};
+use crate::base::{ChromaMut, Clock, Fault, FramePool, Layout, PlaneMut, RawFrame, Shape, Size};
 
 use super::child::{Output, Running, Tie};
 use super::error::{one_line, path_name};
@@ -159,12 +159,13 @@ impl Pipe {
             have += self.plane(u, chroma_stride, have)?;
             self.plane(v, chroma_stride, have)?;
         }
-        self.check_rows(&frame)?;
+        self.check_rows(&mut frame)?;
         Ok(frame)
     }
 
-    /// Holds the row length against the other likely one, until a picture has told.
-    fn check_rows(&mut self, frame: &RawFrame) -> Result<(), Broken> {
+    /// Holds the row length against the other likely one, until a picture has told; until then it may be sheared, and
+    /// nobody would be found in it.
+    fn check_rows(&mut self, frame: &mut RawFrame) -> Result<(), Broken> {
         let Some(other) = self.other else { return Ok(()) };
         let (luma, stride) = (frame.luma(), self.mode.shape.luma_stride);
         if luma.stride != stride {
@@ -175,7 +176,7 @@ impl Pipe {
         match pipe_rows::judge(luma.data, luma.width, stride, other) {
             Verdict::Right => self.other = None,
             Verdict::Wrong => return Err(Broken::Sheared(other)),
-            Verdict::Unknown => {}
+            Verdict::Unknown => frame.mark(Fault::FrameTorn),
         }
         Ok(())
     }
