@@ -43,4 +43,14 @@ fn a_real_watchdog_starts_is_fed_and_stops() {
     states("inactive");
     Watchdog::start(&device, 30).expect("free again").stop().expect("stopped");
     states("inactive");
+    // What a side has left running is stopped from outside; what is no watchdog is left alone.
+    drop(Watchdog::start(&device, 30).expect("started"));
+    states("active");
+    Watchdog::disarm(&device).expect("stopped");
+    states("inactive");
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = folder.path().join("file");
+    fs::write(&file, "as it was").expect("written");
+    Watchdog::disarm(&file).expect("no watchdog");
+    assert_eq!(fs::read(&file).expect("read"), b"as it was");
 }

@@ -1,10 +1,11 @@
 //! The hardware watchdog: resets the board when a side makes no progress.
 //!
 //! Relies on the kernel's `/dev/watchdog` and on [`super::Progress`] to say when to feed; it has no timer. Opening it
-//! starts it. It is closed in the orderly way (`V`, then close) in two cases only: the service stops on request, or a
-//! trip is safely latched, after which a reset would take the LED and the health away and bring nothing. While a
-//! latch is found at the start, it is not opened at all; otherwise a tripped board would reset for ever. Dropped in
-//! any other way, for example by a panic, it is left running and resets the board. A kernel built with
+//! starts it. It is closed in the orderly way (`V`, then close) in three cases only: the service stops on request; a
+//! trip is safely latched, after which a reset would take the LED and the health away and bring nothing; or a side
+//! refuses to start, which it would after a reset, too. While a latch is found at the start, it is not opened at all;
+//! otherwise a tripped board would reset for ever. Dropped in any other way, for example by a panic, it is left running
+//! and resets the board. A kernel built with
 //! `CONFIG_WATCHDOG_NOWAYOUT` ignores the orderly way; the latch holds over that reset as over any other.
 
 use std::fs::{File, OpenOptions};
@@ -54,6 +55,18 @@ impl Watchdog {
         }
         self.timeout = Micros::from_ms(u64::from(given) * 1000);
         Ok(())
+    }
+
+    /// Stops the one at `path` that a side has left running; where there is none, nothing is to be stopped.
+    ///
+    /// # Errors
+    /// [`Fault::WatchdogFailed`]: it still runs, and the board will reset.
+    pub fn disarm(path: &Path) -> Result<(), Fault> {
+        match OpenOptions::new().write(true).open(path) {
+            // Nothing is written to what is no watchdog.
+            Ok(device) if timeout(&device).is_ok() => Self { device, timeout: Micros(0) }.stop(),
+            _ => Ok(()),
+        }
     }
 
     /// Time without feeding after which the board resets. May be shorter than was asked for.

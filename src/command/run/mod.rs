@@ -27,7 +27,7 @@ use voile::config::Config;
 use voile::health::{self, HealthFile, service};
 use voile::interlock::latch::{Found, Latch, Record, Start};
 use voile::interlock::restarts::{Next, Policy};
-use voile::interlock::{Response, Restarts, response};
+use voile::interlock::{Response, Restarts, Watchdog, response};
 use voile::link::viewers;
 use voile::sandbox::Side;
 
@@ -114,6 +114,7 @@ impl Run {
             config: file,
             runtime: runtime.to_owned(),
             state: config.interlock.state.clone(),
+            watchdog: config.interlock.watchdog.clone(),
             until: self.duration.map(|seconds| Micros::from_ms(u64::from(seconds) * 1000)),
             begun_us: side::monotonic_us().saturating_sub(clock.now().0),
             clock,
@@ -158,6 +159,7 @@ struct Flight {
     config: Option<PathBuf>,
     runtime: PathBuf,
     state: PathBuf,
+    watchdog: Option<PathBuf>,
     until: Option<Micros>,
     begun_us: u64,
     clock: RealClock,
@@ -182,7 +184,10 @@ impl Flight {
                 End::Refused(super::INPUT) if lost && !self.stopping() => {
                     self.rest(self.clock.now().plus(CAMERA_AGAIN))
                 }
-                End::Refused(code) => return Ok(ExitCode::from(code)),
+                End::Refused(code) => {
+                    self.disarm();
+                    return Ok(ExitCode::from(code));
+                }
                 End::Tripped(fault) => return Err(self.trip(latch, fault, &deaths)),
                 End::Died(side, status, sent) => {
                     let (index, fault) = match side {
@@ -222,7 +227,11 @@ impl Flight {
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let restarts = deaths.iter().map(Restarts::total).sum();
         let record = Record { restarts, ..Record::new(fault, unix.as_secs(), self.clock.now()) };
-        let kept = latch.trip(record).err().map(|error| format!("; {error}")).unwrap_or_default();
+        let unlatched = latch.trip(record).err();
+        if unlatched.is_none() {
+            self.disarm();
+        }
+        let kept = unlatched.map(|error| format!("; {error}")).unwrap_or_default();
         // The side that tells how the service fares is gone, and may have known of no trip.
         if let Err(error) = HealthFile::new(&self.runtime.join(health::file::NAME)).tripped(fault) {
             log::warn!("{error}");
@@ -233,6 +242,13 @@ impl Flight {
             reset.display()
         );
         Failure::new(TRIPPED, line)
+    }
+
+    /// Stops the watchdog that the lit side has left running: the next start would end as this one did.
+    fn disarm(&self) {
+        if let Some(fault) = self.watchdog.as_deref().and_then(|path| Watchdog::disarm(path).err()) {
+            log::warn!("{fault}: the board may reset");
+        }
     }
 
     /// Starts both sides and waits for their end.
