@@ -424,9 +424,28 @@ fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
         let nearest = nearest.unwrap_or("nothing: this table takes no keys");
         format!("unknown key `{unknown}`: the nearest known one is `{nearest}`")
     } else {
-        format!("`{here}`: {message}")
+        format!("`{here}`: {}", in_words(&message))
     };
     ConfigError::Syntax { path: path.to_owned(), line, problem }
+}
+
+/// A message of the parser without the names of Rust's types.
+fn in_words(message: &str) -> String {
+    let words = [
+        ("u8", "a whole number, 0 or more"),
+        ("u32", "a whole number, 0 or more"),
+        ("u64", "a whole number, 0 or more"),
+        ("usize", "a whole number, 0 or more"),
+        ("f32", "a number"),
+        ("a boolean", "true or false"),
+        ("path string", "a path in quotes"),
+        ("a string", "text in quotes"),
+    ];
+    let named = message.split_once("expected ").and_then(|(before, kind)| {
+        let (_, words) = words.iter().find(|(name, _)| *name == kind)?;
+        Some(format!("{before}write {words}"))
+    });
+    named.unwrap_or_else(|| message.to_owned())
 }
 
 #[cfg(test)]
@@ -450,6 +469,21 @@ mod tests {
         let line = refused("[detect]\npasses = 2\n[mask]\nmargn = 9\n");
         assert!(line.contains("v.toml:4") && line.contains("`margn`") && line.contains("`margin`"), "{line}");
         assert!(refused("[maks]\n").contains("`mask`"));
+    }
+
+    #[test]
+    fn a_value_of_another_type_names_line_and_mend() {
+        for (text, mend) in [
+            ("[camera]\nfps = 30.5", "write a whole number, 0 or more"),
+            ("[mask]\nmargin = -1", "write a whole number, 0 or more"),
+            ("[mask]\nperson_threshold = \"low\"", "write a number"),
+            ("[mask]\nhud = 1", "write true or false"),
+            ("[detect]\nmodel = 1", "write a path in quotes"),
+            ("[link]\nurl = 5600", "write text in quotes"),
+        ] {
+            let line = refused(text);
+            assert!(line.starts_with("v.toml:2: ") && line.ends_with(mend), "{line}");
+        }
     }
 
     #[test]

@@ -102,8 +102,19 @@ pub fn output_folder(folder: &Path, force: bool, results: &[&str]) -> Result<(),
                 "choose another --out, or add --force to replace them",
             ));
         }
-        let removed = if path.is_dir() { std::fs::remove_dir_all(&path) } else { std::fs::remove_file(&path) };
-        removed.map_err(|error| refused(&path, &error, "remove it by hand"))?;
+        let removed = if path.is_dir() { remove_pictures(&path) } else { std::fs::remove_file(&path) };
+        removed.map_err(|error| refused(&path, &error, "remove it by hand, or choose another --out"))?;
     }
     Ok(())
+}
+
+/// Removes a folder of results, which are PNG pictures; one that holds anything else stays as it is.
+fn remove_pictures(folder: &Path) -> std::io::Result<()> {
+    let pictures =
+        std::fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect::<std::io::Result<Vec<_>>>()?;
+    if let Some(other) = pictures.iter().find(|path| path.is_dir() || path.extension() != Some("png".as_ref())) {
+        return Err(std::io::Error::other(format!("{} is no result", other.display())));
+    }
+    pictures.iter().try_for_each(std::fs::remove_file)?;
+    std::fs::remove_dir(folder)
 }

@@ -98,9 +98,11 @@ pub(super) struct WrittenInterlock {
 impl WrittenInterlock {
     pub fn meant(self, path: &Path) -> Result<(interlock::Settings, u8, Micros), ConfigError> {
         let safe = interlock::Settings::default();
-        for line in [&self.heartbeat, &self.led, &self.cover].into_iter().flatten() {
-            pins::Place::read(line)
-                .map_err(|error| ConfigError::Value { path: path.to_owned(), problem: error.to_string() })?;
+        for (key, line) in [("heartbeat", &self.heartbeat), ("led", &self.led), ("cover", &self.cover)] {
+            if let Some(Err(error)) = line.as_deref().map(pins::Place::read) {
+                let problem = format!("[interlock] {key}: {error}");
+                return Err(ConfigError::Value { path: path.to_owned(), problem });
+            }
         }
         let seconds = "a shorter time resets a board that only hesitates, a longer one leaves a hung one too long";
         let range = interlock::Settings::WATCHDOG_S;

@@ -59,7 +59,11 @@ impl H264 {
         let codec = Codec::H264;
         let (long, short) = (size.width.max(size.height), size.width.min(size.height));
         if !size.width.is_multiple_of(2) || !size.height.is_multiple_of(2) {
-            return Err(EncodeError::Size { codec, size, mend: "crop to even sides, or use `--encoder av1`" });
+            return Err(EncodeError::Size {
+                codec,
+                size,
+                mend: "use even sides, or AV1 (encode.codec = \"av1\", for a replay `--encoder av1`)",
+            });
         }
         if !(16..=2160).contains(&short) || long > 3840 {
             return Err(EncodeError::Size { codec, size, mend: "use 16x16 to 3840x2160, or `--encoder av1`" });

@@ -210,6 +210,11 @@ fn h264(settings: &Settings, size: Size, rate: (u32, u32), full_range: bool) -> 
             Err(error) => log::info!("{error}: openh264 encodes"),
         }
     }
+    #[cfg(not(feature = "v4l2"))]
+    if settings.backend == Backend::M2m {
+        let reason = "this build is without the cargo feature v4l2".to_owned();
+        return Err(EncodeError::Hardware { reason, mend: "build with it, or use \"auto\"" });
+    }
     software()
 }
 

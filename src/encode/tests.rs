@@ -254,7 +254,8 @@ fn what_a_codec_cannot_carry_is_refused_with_the_mend() {
     };
     assert_eq!(
         refusal(Codec::H264, Size::new(65, 48), (10, 1)),
-        "encode.codec: H.264 cannot carry 65x48 pictures: crop to even sides, or use `--encoder av1`"
+        "encode.codec: H.264 cannot carry 65x48 pictures: use even sides, or AV1 (encode.codec = \"av1\", for a replay \
+         `--encoder av1`)"
     );
     assert!(refusal(Codec::H264, Size::new(4096, 2160), (10, 1)).contains("16x16 to 3840x2160"));
     assert!(refusal(Codec::Av1, Size::new(15, 48), (10, 1)).contains("use sides of 16 to 8192 pixels"));

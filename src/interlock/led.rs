@@ -29,7 +29,7 @@ const ROUND: u64 = 20;
 pub enum Shown {
     /// Frames are redacted and sent.
     Redacting,
-    /// Slates are sent.
+    /// Slates are sent, or pictures in which nothing is clear.
     Slate,
     /// Slates are sent because the cover is closed.
     CoverClosed,

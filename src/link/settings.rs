@@ -5,7 +5,7 @@
 
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::ops::RangeInclusive;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::LinkError;
 use crate::base::Micros;
@@ -64,6 +64,12 @@ impl Default for Settings {
 }
 
 impl Settings {
+    /// The folder that the session description goes to.
+    pub fn sdp_folder(&self) -> Option<&Path> {
+        let folder = self.sdp.as_deref()?.parent()?;
+        Some(if folder.as_os_str().is_empty() { Path::new(".") } else { folder })
+    }
+
     /// Default for [`Settings::mtu`]: with IPv6 and UDP headers 1448 bytes, which leaves room for a tunnel on
     /// Ethernet's 1500.
     pub const MTU: usize = 1400;

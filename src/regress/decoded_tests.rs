@@ -146,8 +146,10 @@ fn real_streams_are_compared_frame_by_frame() {
         ("full.h264", h264_full.as_slice(), Codec::H264),
         ("a.ivf", av1.as_slice(), Codec::Av1),
     ] {
-        // Not run where the machine has no encoder to make the stream with.
-        let Some(path) = stream(directory.path(), name, &numbers, words) else { continue };
+        let Some(path) = stream(directory.path(), name, &numbers, words) else {
+            eprintln!("not run: no ffmpeg with the encoder for {name}");
+            continue;
+        };
         let reopen: Reopen<'_> = Box::new(|| Ok(Box::new(Stripes(0)) as Box<dyn Camera>));
         let decoded = examine(&path, codec, &mask, Ok(reopen), &sent);
         assert_eq!(decoded.frames, Ok(9), "{name}");

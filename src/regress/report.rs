@@ -212,21 +212,24 @@ fn advice(summary: &Summary) -> Vec<String> {
         let text = match (judged.floor.figure, judged.outcome) {
             (_, Outcome::Met) => continue,
             ("head_leak", Outcome::NotMet) => {
-                "Heads leak. Look at the worst frames below: if a whole person is missed, add a detector pass \
-                 (detect.passes) so that small people are seen larger; if only the edge of a head shows, raise mask.margin."
+                "Heads leak. Look at the worst frames below: if a whole person is missed, lower mask.person_threshold and \
+                 mask.sure_threshold, or raise mask.coast_ms if only for moments; if only the edge of a head shows, raise \
+                 mask.margin."
             }
             ("person_cover", Outcome::NotMet) => {
-                "Parts of persons show. Raise mask.margin; if the worst frames show whole persons, add a detector pass \
-                 (detect.passes)."
+                "Parts of persons show. Raise mask.margin; if the worst frames show whole persons, lower \
+                 mask.person_threshold."
             }
             ("over_mask", Outcome::NotMet) => {
-                "Much of the ground is covered. Lower mask.margin as far as head_leak allows; if the cover lies on ground \
-                 without people, the model takes it for people: it needs such ground among its training pictures."
+                "Much of the ground is covered. Raise mask.person_threshold or mask.vehicle_threshold, and lower \
+                 mask.margin, as far as head_leak allows; if the cover lies on ground without people, the model takes it \
+                 for people: it needs such ground among its training pictures."
             }
             ("leak_correlation", Outcome::NotMet) => {
-                "The encoded picture still resembles what it hides. With paint = \"mosaic\" try \"solid\". With \"solid\" \
-                 and a low rate the encoder may leave standing what it sent before: raise encode.bitrate_kbps. If it \
-                 stays, it is a defect: please report it with summary.json."
+                "The encoded picture still resembles what it hides. Letters count too, of mask.hud and of slates: measure \
+                 without them. With paint = \"mosaic\" try \"solid\". With \"solid\" and a low rate the encoder may leave \
+                 standing what it sent before: raise encode.bitrate_kbps. If it stays, it is a defect: please report it \
+                 with summary.json."
             }
             ("slate_share", Outcome::NotMet) => {
                 "Too many frames were covered whole. summary.json counts them by cause: torn or repeated frames are the \

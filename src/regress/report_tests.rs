@@ -129,7 +129,10 @@ fn a_bad_run_names_what_failed_and_the_mend() {
     is_self_contained(&page);
     assert!(page.contains("Not good enough: 2 of 5 floors missed"));
     assert!(page.contains("at most 15.0 %") && page.contains(">not met<"));
-    assert!(page.contains("Lower mask.margin") && page.contains("Not measured: leak_correlation, because no truth"));
+    assert!(
+        page.contains("Raise mask.person_threshold")
+            && page.contains("Not measured: leak_correlation, because no truth")
+    );
     assert!(page.contains("torn frame 1") && page.contains("stale evidence 1"));
     assert!(page.len() < 300_000, "{} bytes", page.len());
 }

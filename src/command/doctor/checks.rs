@@ -41,8 +41,8 @@ pub fn all(config: &Config, file: Option<&Path>, tell: &mut dyn FnMut(Finding)) 
     tell(storage("storage", &config.interlock.state));
     tell(latch(&config.interlock.state));
     tell(storage("runtime", &run::runtime()));
-    if let Some(folder) = config.link.sdp.as_deref().and_then(Path::parent) {
-        tell(storage("sdp", folder));
+    if let Some(folder) = config.link.sdp_folder() {
+        tell(description(folder));
     }
     let detector = Detector::load(&config.detect);
     tell(match &detector {
@@ -76,13 +76,29 @@ fn clock(now: Duration) -> Finding {
     }
 }
 
-/// Whether files can be made in `folder`, or the folder itself.
+/// Whether files can be made in `folder`, or the folder itself, as the service would make it.
 fn storage(part: &'static str, folder: &Path) -> Finding {
-    let place = folder.display();
-    let mend = "mount it writable, and let the service's user write to it";
-    if let Err(error) = fs::create_dir_all(folder) {
-        return Finding::fail(part, format_args!("{place}: {error}: {mend}"));
+    match fs::create_dir_all(folder) {
+        Ok(()) => room(part, folder),
+        Err(error) => Finding::fail(part, format_args!("{}: {error}: {WRITABLE}", folder.display())),
     }
+}
+
+/// Whether the session description has a folder, which nobody makes.
+fn description(folder: &Path) -> Finding {
+    if folder.is_dir() {
+        return room("sdp", folder);
+    }
+    let place = folder.display();
+    Finding::fail("sdp", format_args!("{place}: there is no such folder: make it, or set another [link] sdp"))
+}
+
+/// What helps where no file can be made.
+const WRITABLE: &str = "mount it writable, and let the service's user write to it";
+
+/// Whether files can be made in `folder`, and how many.
+fn room(part: &'static str, folder: &Path) -> Finding {
+    let (place, mend) = (folder.display(), WRITABLE);
     if let Err(error) = tempfile_in(folder) {
         return Finding::fail(part, format_args!("{place}: {error}: {mend}"));
     }

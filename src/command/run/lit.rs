@@ -61,7 +61,7 @@ impl Lit {
         let mut devices = Devices::open(&self.runtime, led, watchdog, self.watchdog_us);
         let (reports, requests) = side::pipes()?;
         let mut writable = vec![self.runtime.clone()];
-        writable.extend(config.link.sdp.as_ref().and_then(|path| path.parent()).map(PathBuf::from));
+        writable.extend(config.link.sdp_folder().map(PathBuf::from));
         let settings = sandbox::Settings { minimum: config.sandbox_min, writable, ..sandbox::Settings::default() };
         let level = sandbox::enter(isolated, &settings).map_err(|error| Failure::new(USAGE, error))?;
         log::info!("{level}");

@@ -232,7 +232,9 @@ impl Outlet for Radio<'_> {
                     self.redacting = true;
                     log::info!("redacting: frame {} is the first that is no slate", health.sequence);
                 }
-                (State::Redacting, Shown::Redacting)
+                // A picture that is covered whole shows the pilot as little as a slate.
+                let blind = health.account.clear_fraction == 0.0;
+                (State::Redacting, if blind { Shown::Slate } else { Shown::Redacting })
             }
             mask::State::Slate(Fault::CoverClosed) => (State::Slate, Shown::CoverClosed),
             mask::State::Slate(_) => (State::Slate, Shown::Slate),
