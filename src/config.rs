@@ -420,9 +420,15 @@ fn syntax(path: &Path, text: &str, error: &toml::de::Error) -> ConfigError {
     let mut quoted = message.split('`').skip(1).step_by(2);
     let problem = if message.starts_with("unknown field") {
         let unknown = quoted.next().unwrap_or_default();
-        let nearest = quoted.min_by_key(|known| strsim::damerau_levenshtein(known, unknown));
-        let nearest = nearest.unwrap_or("nothing: this table takes no keys");
-        format!("unknown key `{unknown}`: the nearest known one is `{nearest}`")
+        let known: Vec<&str> = quoted.collect();
+        let nearest = known.iter().min_by_key(|known| strsim::damerau_levenshtein(known, unknown));
+        let nearest = nearest.unwrap_or(&"nothing: this table takes no keys");
+        // Only the sections stand outside of any, and each begins with its name in brackets.
+        if known.contains(&"mask") && !here.starts_with('[') {
+            format!("unknown key `{unknown}`: write it below its section, one of [{}]", known.join("], ["))
+        } else {
+            format!("unknown key `{unknown}`: the nearest known one is `{nearest}`")
+        }
     } else {
         format!("`{here}`: {}", in_words(&message))
     };
@@ -469,6 +475,8 @@ mod tests {
         let line = refused("[detect]\npasses = 2\n[mask]\nmargn = 9\n");
         assert!(line.contains("v.toml:4") && line.contains("`margn`") && line.contains("`margin`"), "{line}");
         assert!(refused("[maks]\n").contains("`mask`"));
+        let line = refused("margin = 9\n[mask]\n");
+        assert!(line.contains("v.toml:1") && line.contains("below its section") && line.contains("[mask]"), "{line}");
     }
 
     #[test]
