@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use clap::Parser;
 
-use command::{Command, Failure};
+use command::{Command, Failure, complain};
 use voile::health::lines;
 
 /// Redacts a drone's video on board, before anything reaches the radio.
@@ -26,7 +26,7 @@ fn main() -> ExitCode {
     match arguments.command.run() {
         Ok(code) => code,
         Err(Failure { code, line }) => {
-            eprintln!("voile: {line}");
+            complain(line);
             ExitCode::from(code)
         }
     }

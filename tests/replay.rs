@@ -5,6 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
 
+use sha2::Digest;
 use tempfile::TempDir;
 
 const VOILE: &str = env!("CARGO_BIN_EXE_voile");
@@ -34,6 +35,16 @@ fn clip_in(folder: &TempDir) -> String {
     let clip = path(folder, "clip.y4m");
     fs::write(&clip, y4m(160, 96, 12, "C420jpeg")).expect("written");
     clip
+}
+
+/// A still with a pattern, as PNG.
+fn still(width: u32, height: u32) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    let mut encoder = png::Encoder::new(&mut bytes, width, height);
+    encoder.set_color(png::ColorType::Rgb);
+    let pixels: Vec<u8> = (0..width * height * 3).map(|at| u8::try_from(at % 97).expect("small")).collect();
+    encoder.write_header().expect("header").write_image_data(&pixels).expect("data");
+    bytes
 }
 
 /// Checks the one line on standard error and the exit code.
@@ -130,11 +141,7 @@ fn stills_give_a_pair_each_in_their_own_size() {
     let stills = folder.path().join("stills");
     fs::create_dir(&stills).expect("made");
     for (name, width, height) in [("a", 65_u32, 47_u32), ("b", 128, 96)] {
-        let file = fs::File::create(stills.join(format!("{name}.png"))).expect("made");
-        let mut encoder = png::Encoder::new(file, width, height);
-        encoder.set_color(png::ColorType::Rgb);
-        let pixels: Vec<u8> = (0..width * height * 3).map(|at| u8::try_from(at % 97).expect("small")).collect();
-        encoder.write_header().expect("header").write_image_data(&pixels).expect("data");
+        fs::write(stills.join(format!("{name}.png")), still(width, height)).expect("written");
     }
     let out = path(&folder, "out");
     let output = voile(&["replay", stills.to_str().expect("plain"), "--out", &out]);
@@ -146,12 +153,97 @@ fn stills_give_a_pair_each_in_their_own_size() {
             assert_eq!((reader.info().width, reader.info().height), size);
         }
     }
-    // A file that is no image is named; the others are still done.
+    let rows = fs::read_to_string(Path::new(&out).join("frames.csv")).expect("written");
+    assert!(rows.lines().nth(1).expect("a").starts_with("0,") && rows.lines().nth(2).expect("b").starts_with("1,"));
+    // Files that are no image, or only the beginning of one, are all named; the others are still done.
     fs::write(stills.join("c.jpg"), "not a picture").expect("written");
+    for name in ["d.png", "e.png"] {
+        let whole = still(64, 64);
+        fs::write(stills.join(name), &whole[..whole.len() - 30]).expect("written");
+    }
     let output = voile(&["replay", stills.to_str().expect("plain"), "--out", &out, "--force"]);
     assert_eq!(output.status.code(), Some(3));
-    assert!(String::from_utf8_lossy(&output.stderr).contains("c.jpg"));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(["c.jpg: ", "d.png: ", "e.png: "].iter().all(|name| said.contains(name)), "{said}");
+    assert!(said.contains("voile: 3 of 5 stills cannot be read, the first: "), "{said}");
     assert!(Path::new(&out).join("redacted/b.png").exists());
+}
+
+#[test]
+fn a_data_set_has_the_hash_of_its_stills_and_bad_truth_is_refused_before_anything_is_written() {
+    let folder = TempDir::new().expect("a folder");
+    let [images, labels] = ["set/images", "set/labels"].map(|name| folder.path().join(name));
+    for directory in [&images, &labels] {
+        fs::create_dir_all(directory).expect("made");
+    }
+    for name in ["a", "b"] {
+        fs::write(images.join(format!("{name}.png")), still(64, 64)).expect("written");
+        fs::write(labels.join(format!("{name}.txt")), "0 0.5 0.5 0.2 0.5\n").expect("written");
+    }
+    let (set, labels_name, out) = (path(&folder, "set"), path(&folder, "set/labels"), path(&folder, "out"));
+    let run = || voile(&["replay", &set, "--truth", &labels_name, "--out", &out, "--json"]);
+    fs::write(labels.join("b.txt"), "0 0.1 0.1 0.9 0.1 0.9 0.9\n").expect("written");
+    refused(&run(), 3, &["b.txt", "line 1", "7 columns"]);
+    assert!(!Path::new(&out).exists(), "nothing was written");
+    fs::write(labels.join("b.txt"), "").expect("written");
+    let summary: serde_json::Value = serde_json::from_slice(&run().stdout).expect("JSON");
+    let mut hash = sha2::Sha256::new();
+    for name in ["a", "b"] {
+        hash.update(format!("{name}.png\0"));
+        hash.update(still(64, 64));
+    }
+    assert_eq!(summary["provenance"]["sha256"]["clip"], voile::base::hex(&hash.finalize()));
+    // Nothing is encoded, so that no floor of a stream is left open.
+    assert!(summary["floors"].as_array().expect("floors").iter().all(|floor| floor["outcome"] != "not_measured"));
+}
+
+#[test]
+fn a_name_that_is_no_unicode_and_a_reader_that_leaves_change_nothing() {
+    use std::os::unix::ffi::OsStrExt;
+    let folder = TempDir::new().expect("a folder");
+    let clip = folder.path().join(std::ffi::OsStr::from_bytes(b"caf\xe9.y4m"));
+    fs::write(&clip, y4m(160, 96, 3, "C420jpeg")).expect("written");
+    let out = path(&folder, "out");
+    let script = "\"$@\" 2>\"$SAID\" | true; cat \"$SAID\"";
+    let mut shell = Command::new("sh");
+    shell
+        .args(["-c", script, "sh", VOILE, "replay"])
+        .arg(&clip)
+        .args(["--out", &out])
+        .env("SAID", path(&folder, "said"));
+    let output = shell.output().expect("runs");
+    assert!(!String::from_utf8_lossy(&output.stdout).contains("panicked"), "{output:?}");
+    assert!(fs::read_to_string(Path::new(&out).join("summary.json")).expect("written").contains("caf\u{fffd}.y4m"));
+}
+
+#[test]
+fn a_named_pipe_is_read_once() {
+    let folder = TempDir::new().expect("a folder");
+    let (clip, pipe, out) = (clip_in(&folder), path(&folder, "pipe"), path(&folder, "out"));
+    assert!(Command::new("mkfifo").arg(&pipe).status().expect("runs").success());
+    let mut writer = Command::new("sh").args(["-c", "cat \"$1\" > \"$2\"", "sh", &clip, &pipe]).spawn().expect("runs");
+    let output = voile(&["replay", &pipe, "--out", &out, "--json"]);
+    writer.wait().expect("ends");
+    let summary: serde_json::Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!((&summary["counts"]["decoded_frames"], output.status.code()), (&12.into(), Some(0)));
+    assert_eq!(summary["not_measured"]["leak_correlation"], "a pipe cannot be read twice");
+}
+
+#[test]
+fn a_matroska_clip_that_was_cut_is_not_complete() {
+    let folder = TempDir::new().expect("a folder");
+    let clip = path(&folder, "walk.mkv");
+    let made = Command::new("ffmpeg")
+        .args(["-v", "error", "-i", &clip_in(&folder), "-c:v", "mjpeg", &clip])
+        .status()
+        .is_ok_and(|status| status.success());
+    if !made {
+        return not_run("no ffmpeg that writes Matroska");
+    }
+    let whole = fs::read(&clip).expect("written");
+    fs::write(&clip, &whole[..whole.len() / 2]).expect("written");
+    let output = voile(&["replay", &clip, "--out", &path(&folder, "out"), "--encoder", "none"]);
+    refused(&output, 3, &["walk.mkv", "frame ", "prematurely", "the frames before it are kept"]);
 }
 
 #[test]
@@ -294,6 +386,13 @@ fn results_are_not_overwritten_unless_asked() {
     fs::create_dir(precious.parent().expect("a folder")).and_then(|()| fs::write(&precious, "mine")).expect("written");
     refused(&voile(&["replay", &clip, "--out", &out, "--force"]), 2, &["notes.txt is no result", "by hand"]);
     assert_eq!(fs::read(&precious).expect("still there"), b"mine");
+    // Nor what it is to read, even if it has written it once.
+    let again = path(&folder, "again");
+    let first = path(&folder, "again/redacted.ivf");
+    assert_eq!(voile(&["replay", &clip, "--out", &again]).status.code(), Some(0));
+    let before = fs::read(&first).expect("written");
+    refused(&voile(&["replay", &first, "--out", &again, "--force"]), 2, &["redacted.ivf", "is read", "another --out"]);
+    assert!(fs::read(&first).expect("still there") == before);
     let blocked = path(&folder, "file");
     fs::write(&blocked, "in the way").expect("written");
     refused(&voile(&["replay", &clip, "--out", &blocked]), 2, &["file", "--out"]);

@@ -71,7 +71,7 @@ pub enum CameraError {
     },
     /// Two stills would give outputs of the same name.
     #[error(
-        "{path}: {first} and {second} differ only in their extension, so their outputs would overwrite each other: \
+        "{path}: {first} and {second} differ at most in their extension, so their outputs would overwrite each other: \
          rename one"
     )]
     SameStem {
@@ -130,6 +130,19 @@ pub enum CameraError {
         frame: u64,
         /// Frames according to the file's header.
         claimed: u64,
+        /// The last line ffmpeg wrote.
+        reason: String,
+    },
+    /// ffmpeg ended well, but says that the file does not.
+    #[error(
+        "{path}: frame {frame}: ffmpeg found no more and says that the file is cut ({reason}): the frames before it \
+         are kept, copy or record the rest again"
+    )]
+    FfmpegCut {
+        /// The file as given.
+        path: String,
+        /// The first frame that is missing, from 0.
+        frame: u64,
         /// The last line ffmpeg wrote.
         reason: String,
     },

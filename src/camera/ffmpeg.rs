@@ -35,6 +35,10 @@ const EVERY_FRAME: [&str; 2] = ["-fps_mode", "passthrough"];
 /// The same before ffmpeg 5.1; gone in newer ones.
 const EVERY_FRAME_OLD: [&str; 2] = ["-vsync", "passthrough"];
 
+/// What ffmpeg says, in one of these ways, of a file that ends too early; the containers that do not say how many frames
+/// they hold, Matroska first of all, end well even then.
+const CUT: [&str; 3] = ["ended prematurely", "artial file", "runcat"];
+
 /// How long ffmpeg may take to end after it has closed its output.
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -113,6 +117,9 @@ impl Ffmpeg {
             (Some(broken), _) => Err(broken),
             (None, Some(claimed)) if said.is_some() && frame < claimed => {
                 Err(CameraError::FfmpegShort { path, frame, claimed, reason })
+            }
+            (None, None) if CUT.iter().any(|words| end.mentions(words)) => {
+                Err(CameraError::FfmpegCut { path, frame, reason })
             }
             _ => {
                 if said.is_some() {

@@ -5,7 +5,6 @@
 
 use std::fmt;
 use std::fs::File;
-use std::io::BufReader;
 use std::path::PathBuf;
 
 use super::pipe::Pipe;
@@ -100,7 +99,7 @@ pub fn live(settings: &Settings) -> Result<Box<dyn Camera>, CameraError> {
             let file = File::open(path).map_err(|error| {
                 refused(path.display().to_string(), &error.to_string(), "check camera.source and the right to read it")
             })?;
-            Ok(Box::new(Y4m::new(BufReader::new(file), &path.to_string_lossy())?))
+            Ok(Box::new(Y4m::new(file, &path.to_string_lossy())?))
         }
         Source::Scene(seed) => {
             let rate = Rate { frames: settings.fps, seconds: 1 };

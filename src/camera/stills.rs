@@ -31,7 +31,7 @@ impl Stills {
     ///
     /// # Errors
     /// [`CameraError::Open`] if it cannot be listed, [`CameraError::NoStills`] if there are none, and
-    /// [`CameraError::SameStem`] if two differ only in their extension.
+    /// [`CameraError::SameStem`] if two differ at most in their extension.
     pub fn open(directory: &Path) -> Result<Self, CameraError> {
         let mut list = list(directory)?;
         let images = directory.join("images");
@@ -40,11 +40,16 @@ impl Stills {
         }
         let mut stems = BTreeMap::new();
         for still in &list {
-            if let Some(first) = stems.insert(still.stem(), still) {
+            // As outputs are named: what is no Unicode looks alike there.
+            if let Some(first) = stems.insert(still.stem().to_string_lossy(), still) {
                 let [first, second] =
                     [first, still].map(|still| path_name(Path::new(still.path.file_name().unwrap_or_default())));
                 return Err(CameraError::SameStem { path: path_name(directory), first, second });
             }
+        }
+        drop(stems);
+        for (index, still) in (0..).zip(&mut list) {
+            still.index = index;
         }
         if list.is_empty() { Err(CameraError::NoStills { path: path_name(directory) }) } else { Ok(Self { list }) }
     }
@@ -82,7 +87,7 @@ fn list(directory: &Path) -> Result<Vec<Still>, CameraError> {
         let path = entry.map_err(unreadable)?.path();
         // A link to nowhere stays in the list, so that opening it says so; pipes and directories do not.
         if is_still(&path) && path.metadata().map_or(true, |about| about.is_file()) {
-            list.push(Still { path });
+            list.push(Still { path, index: 0 });
         }
     }
     list.sort_by(|a, b| a.path.cmp(&b.path));
@@ -99,6 +104,8 @@ fn is_still(path: &Path) -> bool {
 #[derive(Clone, Debug)]
 pub struct Still {
     path: PathBuf,
+    /// Its place in the list, from 0.
+    index: u64,
 }
 
 impl Still {
@@ -135,7 +142,7 @@ impl Still {
             Ok(_) => {}
         }
         match stills_decode::size(&coded) {
-            Ok(size) => Ok(StillCamera { coded: Some(coded), path, size }),
+            Ok(size) => Ok(StillCamera { coded: Some(coded), path, size, index: self.index }),
             Err(refusal) => Err(refused(path, refusal)),
         }
     }
@@ -145,11 +152,12 @@ fn refused(path: String, Refusal { reason, mend }: Refusal) -> CameraError {
     CameraError::Still { path, reason: one_line(&reason), mend }
 }
 
-/// A camera that delivers one still as packed I420, limited range, as frame 0 at time 0.
+/// A camera that delivers one still as packed I420, limited range, at time 0; its number is its place in the list.
 pub struct StillCamera {
     coded: Option<Zeroizing<Vec<u8>>>,
     path: String,
     size: Size,
+    index: u64,
 }
 
 impl Camera for StillCamera {
@@ -162,7 +170,7 @@ impl Camera for StillCamera {
     fn next(&mut self, pool: &FramePool) -> Result<Option<RawFrame>, CameraError> {
         check_pool(self.mode(), pool)?;
         let Some(coded) = self.coded.take() else { return Ok(None) };
-        let mut frame = pool.take(0, Micros(0));
+        let mut frame = pool.take(self.index, Micros(0));
         match stills_decode::decode(&coded, &mut frame) {
             Ok(()) => Ok(Some(frame)),
             Err(refusal) => Err(refused(self.path.clone(), refusal)),
@@ -172,6 +180,8 @@ impl Camera for StillCamera {
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use super::*;
 
     /// A directory with these files, each with this content.
@@ -213,9 +223,15 @@ mod tests {
         let text = "DIR: no .jpg, .jpeg or .png file in this directory: name a directory of stills, or a video file";
         assert_eq!(refusal(&[]), text);
         assert_eq!(refusal(&[("a.txt", b"?")]), text);
-        let text = "DIR: a.jpg and a.png differ only in their extension, \
+        let text = "DIR: a.jpg and a.png differ at most in their extension, \
                     so their outputs would overwrite each other: rename one";
         assert_eq!(refusal(&[("a.jpg", b"?"), ("a.png", b"?"), ("b.png", b"?")]), text);
+        let directory = directory(&[]);
+        for name in [b"\xe8.png", b"\xe9.png"] {
+            fs::write(directory.path().join(OsStr::from_bytes(name)), "?").unwrap();
+        }
+        let text = Stills::open(directory.path()).err().unwrap().to_string();
+        assert!(text.ends_with("so their outputs would overwrite each other: rename one"), "{text}");
     }
 
     #[test]
@@ -237,7 +253,7 @@ mod tests {
         let mut camera = opened.into_iter().last().unwrap().unwrap();
         let pool = FramePool::new(camera.mode().shape, 1);
         let frame = camera.next(&pool).unwrap().unwrap();
-        assert_eq!((frame.sequence(), frame.captured(), frame.size()), (0, Micros(0), Size::new(5, 3)));
+        assert_eq!((frame.sequence(), frame.captured(), frame.size()), (2, Micros(0), Size::new(5, 3)));
         drop(frame);
         assert!(camera.next(&pool).unwrap().is_none());
     }

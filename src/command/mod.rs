@@ -12,6 +12,7 @@ mod run;
 mod scene;
 
 use std::fmt::Display;
+use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -83,8 +84,19 @@ impl Failure {
     }
 }
 
-/// Makes `folder` ready for results: it must be writable and hold none, unless `force`.
-pub fn output_folder(folder: &Path, force: bool, results: &[&str]) -> Result<(), Failure> {
+/// Prints a line to standard output. Whoever reads it may have seen enough and gone.
+pub fn say(line: impl Display) {
+    let _ = writeln!(std::io::stdout().lock(), "{line}");
+}
+
+/// The same, to standard error.
+pub fn complain(line: impl Display) {
+    let _ = writeln!(std::io::stderr().lock(), "voile: {line}");
+}
+
+/// Makes `folder` ready for results: it must be writable and hold none, unless `force`. Nothing that is among `inputs`,
+/// or holds one of them, is ever removed.
+pub fn output_folder(folder: &Path, force: bool, results: &[&str], inputs: &[&Path]) -> Result<(), Failure> {
     let refused = |path: &Path, reason: &dyn Display, mend: &str| {
         Failure::new(USAGE, format_args!("{}: {reason}: {mend}", path.display()))
     };
@@ -94,6 +106,13 @@ pub fn output_folder(folder: &Path, force: bool, results: &[&str]) -> Result<(),
         let path: PathBuf = folder.join(name);
         if !path.exists() {
             continue;
+        }
+        let read = |input: &&&Path| {
+            input.canonicalize().is_ok_and(|input| path.canonicalize().is_ok_and(|path| input.starts_with(path)))
+        };
+        if let Some(input) = inputs.iter().find(read) {
+            let reason = format!("{} is read and would be replaced", input.display());
+            return Err(refused(&path, &reason, "choose another --out"));
         }
         if !force {
             return Err(refused(

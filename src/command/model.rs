@@ -17,7 +17,7 @@ use voile::regress::truth::ClipTruth;
 use voile::regress::usage::Usage;
 use voile::regress::{Figures, Governed, Measured, Sources, Tap, Witness};
 
-use super::{Failure, INTERNAL, USAGE};
+use super::{Failure, INTERNAL, USAGE, say};
 
 /// Looks at a detector's network.
 #[derive(Args)]
@@ -55,11 +55,12 @@ impl Model {
         let mut detector = load(1)?;
         // Drawn before anything is said, so that what `scripts/instructions` counts between two lines is the detector's.
         let picture = first_picture()?;
-        println!("file      {}", file.as_deref().unwrap_or(Path::new("(built in)")).display());
-        println!("sha256    {}", detector.sha256());
-        println!("runs on   {}", detector.runs_on());
-        let tell =
-            |passes, cost| println!("speed     {cost:.1} CPU-ms for a frame of {SIZE}, passes = {passes}, one thread");
+        say(format_args!("file      {}", file.as_deref().unwrap_or(Path::new("(built in)")).display()));
+        say(format_args!("sha256    {}", detector.sha256()));
+        say(format_args!("runs on   {}", detector.runs_on()));
+        let tell = |passes, cost| {
+            say(format_args!("speed     {cost:.1} CPU-ms for a frame of {SIZE}, passes = {passes}, one thread"));
+        };
         tell(1, speed(&mut detector, &picture)?);
         detector = load(detect::PASSES_MAX)?;
         tell(detect::PASSES_MAX, speed(&mut detector, &picture)?);
@@ -69,11 +70,9 @@ impl Model {
                 Ok(value) => format!("{name} {value:.4}"),
                 Err(reason) => format!("{name} - ({reason})"),
             });
-            println!("scene {seed}   {}", told.join("  "));
+            say(format_args!("scene {seed}   {}", told.join("  ")));
         }
-        println!(
-            "usable: the figures above are of drawn people; measure on recorded clips with `voile replay --truth`"
-        );
+        say("usable: the figures above are of drawn people; measure on recorded clips with `voile replay --truth`");
         Ok(ExitCode::SUCCESS)
     }
 }

@@ -5,6 +5,8 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
+use super::complain;
+
 /// Between two lines where there is no terminal.
 const EVERY: Duration = Duration::from_secs(5);
 
@@ -42,7 +44,7 @@ impl Progress {
         } else if self.told.elapsed() >= EVERY {
             self.told = Instant::now();
             let of = self.total.map(|total| format!(" of {total}")).unwrap_or_default();
-            eprintln!("voile: {}{of} frames in {} s", self.done, self.begun.elapsed().as_secs());
+            complain(format_args!("{}{of} frames in {} s", self.done, self.begun.elapsed().as_secs()));
         }
     }
 

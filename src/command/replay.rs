@@ -12,7 +12,7 @@ use sha2::{Digest, Sha256};
 
 use voile::base::clock::RealClock;
 use voile::base::{NoTelemetry, Size, Telemetry, hex};
-use voile::camera::{self, Camera, Clip, FlightLog, Mode, Stills};
+use voile::camera::{self, Camera, CameraError, Clip, FlightLog, Mode, Still, Stills};
 use voile::config::Config;
 use voile::detect::Detector;
 use voile::encode::{self, Codec, StreamFile};
@@ -27,7 +27,7 @@ use voile::regress::{FramesCsv, Governed, RunLog, Sources, Tap, Truth, Witness};
 use super::outlet::Files;
 use super::progress::Progress;
 use super::results::{self, Ending, Results};
-use super::{Failure, INPUT, INTERNAL, USAGE, output_folder};
+use super::{Failure, INPUT, INTERNAL, USAGE, complain, output_folder};
 
 /// What a replay leaves in its folder.
 const RESULTS: [&str; 8] = [
@@ -91,6 +91,9 @@ enum EncoderChoice {
 /// How the frames went through, whatever the clip was.
 struct Run {
     outcome: Outcome,
+    /// What of the clip could not be read.
+    damage: Option<String>,
+    sha256: Option<String>,
     log: Option<RunLog>,
     groups: u64,
     failure: Option<String>,
@@ -133,7 +136,6 @@ impl Replay {
             None => None,
         };
         let clip = camera::open(&self.clip).map_err(|error| Failure::new(INPUT, error))?;
-        output_folder(&self.out, self.force, &RESULTS)?;
         let stop = stop_on_signal()?;
         match clip {
             Clip::Stream(camera) => self.stream(camera, telemetry.as_ref(), truth, &config, codec, detector, &stop),
@@ -142,6 +144,13 @@ impl Replay {
             }
             Clip::Stills(stills) => self.stills(&stills, truth, &config, detector, &stop),
         }
+    }
+
+    /// Makes room for the results. The last thing before the first is written: whatever is refused comes earlier.
+    fn make_room(&self) -> Result<(), Failure> {
+        let read = [Some(&self.clip), self.truth.as_ref(), self.telemetry.as_ref(), self.config.as_ref()];
+        let read: Vec<_> = read.into_iter().flatten().map(PathBuf::as_path).collect();
+        output_folder(&self.out, self.force, &RESULTS, &read)
     }
 
     #[expect(clippy::too_many_arguments, reason = "one call site; a struct would only rename them")]
@@ -175,6 +184,8 @@ impl Replay {
             }
             None => None,
         };
+        detector.prepare(size).map_err(|error| Failure::new(USAGE, error))?;
+        self.make_room()?;
         let stream_path = match codec {
             Some(Codec::Av1) => Some(self.out.join("redacted.ivf")),
             Some(Codec::H264) => Some(self.out.join("redacted.h264")),
@@ -198,7 +209,6 @@ impl Replay {
         // an encoder that stops for seconds loses many; what finds no copy counts as clear.
         let alive = pipeline::frames_alive(mode, config.mask.lookahead) + 1;
         let sources = Sources::new(shape, if self.realtime { alive + DROPPED } else { alive });
-        detector.prepare(size).map_err(|error| Failure::new(USAGE, error))?;
         let mut progress = Progress::begin(frames);
         let clock = RealClock::start();
         let mut outlet = Files::new(&clock, stream, rows, &mut progress);
@@ -217,13 +227,18 @@ impl Replay {
         let (log, groups, failure) = outlet.finish();
         progress.end();
         let cost = usage.per_frame(outcome.frames - outcome.dropped);
-        let run = Run { outcome, log, groups, failure, cost, size: size.to_string(), stills: false };
+        let damage = outcome.camera.as_ref().map(ToString::to_string);
+        let sha256 = files_sha256([self.clip.as_path()], false);
+        let size = size.to_string();
+        let run = Run { outcome, damage, sha256, log, groups, failure, cost, size, stills: false };
         let scores = scorer.finish();
         let decoded = match (&stream_path, codec) {
             (Some(_), _) if self.no_decode => Decoded::unmeasured("--no-decode was given"),
             (Some(path), Some(codec)) => {
                 let reopen = if self.clip.as_os_str() == "-" {
                     Err("standard input cannot be read twice".to_owned())
+                } else if !self.clip.is_file() {
+                    Err("a pipe cannot be read twice".to_owned())
                 } else {
                     let clip = self.clip.clone();
                     let again: decoded::Reopen<'_> = Box::new(move || camera::open(&clip)?.stream());
@@ -253,6 +268,12 @@ impl Replay {
         let write_failure = |name: &str, error: &dyn std::fmt::Display| {
             Failure::new(USAGE, format_args!("{}: {error}: choose another --out", self.out.join(name).display()))
         };
+        if let Some(truth) = &truth {
+            for still in stills {
+                truth.check(&still.stem().to_string_lossy()).map_err(|error| Failure::new(INPUT, error))?;
+            }
+        }
+        self.make_room()?;
         let usage = Usage::begin();
         let files = StillFiles::create(&self.out).map_err(|error| write_failure("coverage", &error))?;
         let rows =
@@ -268,6 +289,12 @@ impl Replay {
         let clock = RealClock::start();
         let mut outlet = Files::new(&clock, None, rows, &mut progress);
         let mut total = Outcome::default();
+        let mut unread = Vec::new();
+        let mut note_unread = |error: &CameraError| {
+            let line = error.to_string().replace('\n', " ");
+            complain(&line);
+            unread.push(line);
+        };
         let mut sizes: Option<(Size, Size)> = None;
         let still_settings = mask::Settings { parts: Parts::STILL, ..config.mask.clone() };
         for still in stills.iter() {
@@ -276,10 +303,9 @@ impl Replay {
             }
             let camera = match still.camera() {
                 Ok(camera) => camera,
+                // The stills before it are good and stay; those after it may be as well.
                 Err(error) => {
-                    // The stills before it are good and stay; those after it may be as well.
-                    eprintln!("voile: {}", error.to_string().replace('\n', " "));
-                    total.camera.get_or_insert(error);
+                    note_unread(&error);
                     continue;
                 }
             };
@@ -311,6 +337,9 @@ impl Replay {
             if shape.size.area() > largest.area() {
                 *largest = shape.size;
             }
+            if let Some(error) = &outcome.camera {
+                note_unread(error);
+            }
             let tripped = outcome.tripped.is_some();
             total.add(outcome);
             if tripped {
@@ -325,7 +354,15 @@ impl Replay {
             Some((size, _)) => size.to_string(),
             None => "none".to_owned(),
         };
-        let run = Run { outcome: total, log, groups, failure, cost, size, stills: true };
+        let damage = match unread.as_slice() {
+            [] => None,
+            [only] => Some(only.clone()),
+            [first, ..] => {
+                Some(format!("{} of {} stills cannot be read, the first: {first}", unread.len(), stills.len()))
+            }
+        };
+        let sha256 = files_sha256(stills.iter().map(Still::path), true);
+        let run = Run { outcome: total, damage, sha256, log, groups, failure, cost, size, stills: true };
         let scores = scorer.finish();
         let decoded = Decoded::unmeasured("stills are not encoded");
         self.conclude(run, scores, decoded, config, &detector, None, stop)
@@ -347,18 +384,18 @@ impl Replay {
         stop: &AtomicBool,
     ) -> Result<ExitCode, Failure> {
         let interrupted = stop.load(Ordering::Relaxed);
-        let Outcome { dropped, tripped, camera, .. } = run.outcome;
-        let ending = match (tripped, camera) {
-            (Some(fault), _) => Ending::Tripped(fault, run.failure.or_else(|| scores.failure.clone())),
+        let Outcome { dropped, tripped, .. } = run.outcome;
+        let ending = match (tripped, run.damage) {
+            (Some(fault), _) => Ending::Tripped(fault),
             (None, _) if interrupted => Ending::Interrupted,
-            (None, Some(error)) => Ending::Damaged(error.to_string()),
+            (None, Some(damage)) => Ending::Damaged(damage),
             (None, None) => Ending::Complete,
         };
         let policy = config.policy_sha256(detector.sha256());
         let sha256 = BTreeMap::from([
             ("model".to_owned(), Some(detector.sha256().to_owned())),
             ("policy".to_owned(), Some(policy)),
-            ("clip".to_owned(), clip_sha256(&self.clip)),
+            ("clip".to_owned(), run.sha256),
         ]);
         let mut versions = BTreeMap::from([("voile".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
         if let Some(decoder) = decoded.decoder {
@@ -377,6 +414,7 @@ impl Replay {
             json: self.json,
             dropped,
             groups: run.groups,
+            failure: run.failure.or_else(|| scores.failure.clone()),
         };
         results::write(&results, &scores, decoded, run.log, &run.cost, &ending)
     }
@@ -406,24 +444,19 @@ fn stop_on_signal() -> Result<Arc<AtomicBool>, Failure> {
     Ok(stop)
 }
 
-/// SHA-256 of a file, or of a directory's files in the order of their names, each preceded by its name and a zero byte.
-/// `None` where the clip cannot be read a second time.
-fn clip_sha256(clip: &Path) -> Option<String> {
+/// SHA-256 of the clip's files, one after the other; where they are `named`, each is preceded by its name and a zero
+/// byte. `None` where they cannot be read a second time.
+fn files_sha256<'a>(files: impl IntoIterator<Item = &'a Path>, named: bool) -> Option<String> {
     let mut hash = Sha256::new();
-    if clip.is_dir() {
-        let entries = std::fs::read_dir(clip).ok()?;
-        let mut paths: Vec<PathBuf> =
-            entries.flatten().map(|entry| entry.path()).filter(|path| path.is_file()).collect();
-        paths.sort();
-        for path in paths {
+    for path in files {
+        if !path.is_file() {
+            return None;
+        }
+        if named {
             hash.update(path.file_name()?.as_encoded_bytes());
             hash.update([0]);
-            add_file(&mut hash, &path)?;
         }
-    } else if clip.is_file() {
-        add_file(&mut hash, clip)?;
-    } else {
-        return None;
+        add_file(&mut hash, path)?;
     }
     Some(hex(&hash.finalize()))
 }

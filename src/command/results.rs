@@ -1,7 +1,7 @@
 //! What a replay leaves behind: summary.json, report.html, the table on standard output, and the exit code.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use voile::base::Fault;
@@ -13,7 +13,7 @@ use voile::regress::summary::{Provenance, Summary};
 use voile::regress::usage::Cost;
 use voile::regress::{Figures, RunLog, STAGES};
 
-use super::{FELL_SHORT, Failure, INPUT, INTERRUPTED, TRIPPED};
+use super::{FELL_SHORT, Failure, INPUT, INTERRUPTED, TRIPPED, say};
 
 /// How a replay ended.
 pub enum Ending {
@@ -23,8 +23,8 @@ pub enum Ending {
     Interrupted,
     /// Where the clip was damaged; says where.
     Damaged(String),
-    /// By the interlock; says what tripped it and why, as far as that is known.
-    Tripped(Fault, Option<String>),
+    /// By the interlock; says what tripped it.
+    Tripped(Fault),
 }
 
 /// Where everything came from and goes.
@@ -41,6 +41,8 @@ pub struct Results {
     pub json: bool,
     pub dropped: u64,
     pub groups: u64,
+    /// Why not all of it could be written, with the mend.
+    pub failure: Option<String>,
 }
 
 /// Writes and prints everything.
@@ -73,7 +75,7 @@ pub fn write(
     let provenance = Provenance {
         clip: results.clip.clone(),
         truth: results.truth.clone(),
-        command: std::env::args().collect::<Vec<_>>().join(" "),
+        command: std::env::args_os().map(|word| word.to_string_lossy().into_owned()).collect::<Vec<_>>().join(" "),
         size: results.size.clone(),
         versions: results.versions.clone(),
         sha256: results.sha256.clone(),
@@ -88,32 +90,36 @@ pub fn write(
         Ending::Complete => (None, None),
         Ending::Interrupted => (Some(INTERRUPTED), Some("interrupted: everything up to here is complete".to_owned())),
         Ending::Damaged(line) => (Some(INPUT), Some(line.clone())),
-        Ending::Tripped(fault, reason) => {
-            let reason = reason.as_deref().unwrap_or("see the log");
+        Ending::Tripped(fault) => {
+            let reason = results.failure.as_deref().unwrap_or("see the log");
             (Some(TRIPPED), Some(format!("the interlock tripped ({fault}): {reason}")))
         }
     };
-    if let Some(line) = &line {
+    if let Some(line) = line.as_ref().or(results.failure.as_ref()) {
         summary.incomplete = Some(line.clone());
     }
     let summary_path = results.out.join("summary.json");
     let report_path = results.out.join("report.html");
-    let written =
-        summary.write(&summary_path).map_err(|error| format!("{}: {error}", summary_path.display())).and_then(|()| {
+    let unwritten = |path: &Path, error: &std::io::Error| {
+        format!("{}: {error}: free some space or choose another --out", path.display())
+    };
+    let written = summary
+        .write(&summary_path)
+        .map_err(|error| unwritten(&summary_path, &error))
+        .and_then(|()| {
             report::write(&report_path, &summary, &log, &scores.worst, results.stills)
-                .map_err(|error| format!("{}: {error}", report_path.display()))
-        });
+                .map_err(|error| unwritten(&report_path, &error))
+        })
+        .and(results.failure.clone().map_or(Ok(()), Err));
     if results.json {
         let json = summary.json().map_err(|error| Failure::new(super::INTERNAL, error))?;
-        print!("{json}");
+        say(json.trim_end());
     } else {
         table(results, &summary, &figures);
     }
     match (code, line, written) {
         (Some(code), Some(line), _) => Err(Failure::new(code, line)),
-        (_, _, Err(reason)) => {
-            Err(Failure::new(TRIPPED, format_args!("{reason}: free some space or choose another --out")))
-        }
+        (_, _, Err(reason)) => Err(Failure::new(TRIPPED, reason)),
         _ if summary.fell_short() => Ok(ExitCode::from(FELL_SHORT)),
         _ => Ok(ExitCode::SUCCESS),
     }
@@ -136,25 +142,25 @@ fn standing(summary: &Summary, name: &str) -> String {
 
 /// The figures, a line each, and where the files are.
 fn table(results: &Results, summary: &Summary, figures: &Figures) {
-    println!("{}: {} frames of {}", results.clip, summary.counts.frames, results.size);
+    say(format_args!("{}: {} frames of {}", results.clip, summary.counts.frames, results.size));
     for (name, measured) in figures.table() {
         match measured {
-            Ok(value) => println!("  {name:<18} {value:>10.4}{}", standing(summary, name)),
-            Err(reason) => println!("  {name:<18} {:>10}  ({reason})", "-"),
+            Ok(value) => say(format_args!("  {name:<18} {value:>10.4}{}", standing(summary, name))),
+            Err(reason) => say(format_args!("  {name:<18} {:>10}  ({reason})", "-")),
         }
     }
     for (name, [median, last]) in &summary.stages_ms {
-        println!("  {name:<8} {median:>8.1} ms, 99th percentile {last:.1} ms");
+        say(format_args!("  {name:<8} {median:>8.1} ms, 99th percentile {last:.1} ms"));
     }
     if summary.counts.slates > 0 || results.dropped > 0 {
-        println!("  slates {}, dropped {}", summary.counts.slates, results.dropped);
+        say(format_args!("  slates {}, dropped {}", summary.counts.slates, results.dropped));
     }
     match &results.stream {
-        Some(stream) => println!("redacted clip  {stream}"),
+        Some(stream) => say(format_args!("redacted clip  {stream}")),
         None => match results.out.join("redacted") {
-            stills if stills.exists() => println!("redacted       {}", stills.display()),
-            _ => println!("redacted       nothing was encoded; coverage in {}", results.out.display()),
+            stills if stills.exists() => say(format_args!("redacted       {}", stills.display())),
+            _ => say(format_args!("redacted       nothing was encoded; coverage in {}", results.out.display())),
         },
     }
-    println!("report         {}", results.out.join("report.html").display());
+    say(format_args!("report         {}", results.out.join("report.html").display()));
 }

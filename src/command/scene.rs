@@ -11,7 +11,7 @@ use voile::base::{FramePool, Size};
 use voile::camera::{self, Camera, Y4mFormat, Y4mWriter, scene};
 
 use super::progress::Progress;
-use super::{Failure, INTERNAL, USAGE, output_folder};
+use super::{Failure, INTERNAL, USAGE, output_folder, say};
 
 /// Writes a synthetic aerial clip (clip.y4m) with exact truth (truth.csv, MOT).
 #[derive(Args)]
@@ -39,7 +39,7 @@ pub struct Scene {
 impl Scene {
     /// Runs the command.
     pub fn run(self) -> Result<ExitCode, Failure> {
-        output_folder(&self.out, self.force, &["clip.y4m", "truth.csv"])?;
+        output_folder(&self.out, self.force, &["clip.y4m", "truth.csv"], &[])?;
         let rate = camera::Rate { frames: self.fps, seconds: 1 };
         let settings =
             scene::Settings { size: self.size, rate, ..scene::Settings::new(self.seed) }.lasting(self.seconds);
@@ -65,8 +65,8 @@ impl Scene {
         clip.finish().map_err(|error| failed(&clip_path, &error))?;
         truth.flush().map_err(|error| failed(&truth_path, &error))?;
         progress.end();
-        println!("clip   {}", clip_path.display());
-        println!("truth  {}", truth_path.display());
+        say(format_args!("clip   {}", clip_path.display()));
+        say(format_args!("truth  {}", truth_path.display()));
         Ok(ExitCode::SUCCESS)
     }
 }

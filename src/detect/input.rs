@@ -3,10 +3,10 @@
 use fast_image_resize as resize;
 use resize::images::{TypedImage, TypedImageRef};
 use resize::pixels::U8x3;
-use yuv::{YuvBiPlanarImage, YuvConversionMode, YuvPlanarImage, YuvRange, YuvStandardMatrix};
+use yuv::{YuvBiPlanarImage, YuvConversionMode, YuvPlanarImage};
 use zeroize::Zeroize;
 
-use crate::base::{Chroma, Fault, RawFrame, Size};
+use crate::base::{Chroma, Fault, RawFrame, Size, colour};
 
 /// A frame as RGB at one scale, and the buffers to get there.
 pub struct Picture {
@@ -39,7 +39,7 @@ impl Picture {
         let luma_stride = side(luma.stride)?;
         let out_stride = width.checked_mul(3).ok_or(Fault::FrameShape)?;
         let rgb: &mut [u8] = bytes_of(&mut self.rgb);
-        let (range, matrix) = (YuvRange::Limited, YuvStandardMatrix::Bt601);
+        let (range, matrix) = (colour::range(false), colour::MATRIX);
         match frame.chroma() {
             Chroma::I420(u, v) => {
                 let image = YuvPlanarImage {

@@ -54,16 +54,41 @@ pub fn examine(
     source: Result<Reopen<'_>, String>,
     sent: &SentFrames,
 ) -> Decoded {
-    let (name, mut child) = match spawn(stream, codec) {
-        Ok(found) => found,
-        Err(reason) => return Decoded::unmeasured(&reason),
-    };
+    match decoders(stream, codec) {
+        Ok(decoders) => decode(&decoders, coverage, source, sent),
+        Err(reason) => Decoded::unmeasured(&reason),
+    }
+}
+
+fn decode(decoders: &[Candidate], coverage: &Path, source: Result<Reopen<'_>, String>, sent: &SentFrames) -> Decoded {
     let mut comparison = Comparison::open(coverage, source, sent);
     let mut broken = None;
-    let frames = child.each_frame(|decoded| match &mut comparison {
-        Ok(comparison) if broken.is_none() => broken = comparison.frame(decoded).err(),
-        _ => {}
-    });
+    let mut tried = None;
+    for (name, words) in decoders {
+        let mut child = match start(name, words) {
+            Ok(child) => Decoder { child, name },
+            Err(error) if error.kind() == ErrorKind::NotFound => continue,
+            Err(error) => return Decoded::unmeasured(&format!("{name}: {error}")),
+        };
+        let mut given = 0;
+        let frames = child.each_frame(|decoded| {
+            given += 1;
+            match &mut comparison {
+                Ok(comparison) if broken.is_none() => broken = comparison.frame(decoded).err(),
+                _ => {}
+            }
+        });
+        let over = frames.is_ok() || given > 0;
+        tried = Some((*name, frames));
+        if over {
+            break;
+        }
+    }
+    let Some((name, frames)) = tried else {
+        let mut names: Vec<_> = decoders.iter().map(|(name, _)| *name).collect();
+        names.dedup();
+        return Decoded::unmeasured(&format!("not installed: {}", names.join(", ")));
+    };
     if let (Ok(frames), Ok(comparison)) = (&frames, &mut comparison)
         && broken.is_none()
         && comparison.sent.next().is_some()
@@ -92,8 +117,15 @@ impl Drop for Decoder {
     }
 }
 
-/// Starts the first decoder that is installed.
-fn spawn(stream: &Path, codec: Codec) -> Result<(&'static str, Decoder), String> {
+/// A program and the words that make it write Y4M to its standard output.
+type Candidate = (&'static str, Vec<OsString>);
+
+/// Every decoded frame goes through once: what ffmpeg calls it, and what it did before 5.1.
+const EVERY_FRAME: [&str; 2] = ["-fps_mode", "-vsync"];
+
+/// What can decode the stream, the one to be tried first in front. The next one's turn comes if a decoder is not
+/// installed or ends without a frame.
+fn decoders(stream: &Path, codec: Codec) -> Result<Vec<Candidate>, String> {
     let stream = std::path::absolute(stream).map_err(|error| format!("{}: {error}", stream.display()))?;
     let words = |text: &str| text.split(' ').map(OsString::from).collect::<Vec<_>>();
     let dav1d = || {
@@ -101,26 +133,18 @@ fn spawn(stream: &Path, codec: Codec) -> Result<(&'static str, Decoder), String>
         words.push(stream.clone().into_os_string());
         ("dav1d", words)
     };
-    let ffmpeg = |format: &str| {
+    let ffmpeg = |format: &str, every: &str| {
         let mut words = words(&format!("-v error -nostdin -threads 2 -f {format} -i"));
         let mut url = OsString::from("file:");
         url.push(&stream);
         words.push(url);
-        words.extend(["-fps_mode", "passthrough", "-f", "yuv4mpegpipe", "-strict", "-1", "-"].map(OsString::from));
+        words.extend([every, "passthrough", "-f", "yuv4mpegpipe", "-strict", "-1", "-"].map(OsString::from));
         ("ffmpeg", words)
     };
-    let (candidates, missing) = match codec {
-        Codec::Av1 => (vec![dav1d(), ffmpeg("ivf")], "neither dav1d nor ffmpeg is installed"),
-        Codec::H264 => (vec![ffmpeg("h264")], "ffmpeg is not installed"),
-    };
-    for (name, words) in candidates {
-        match start(name, &words) {
-            Ok(child) => return Ok((name, Decoder { child, name })),
-            Err(error) if error.kind() == ErrorKind::NotFound => {}
-            Err(error) => return Err(format!("{name}: {error}")),
-        }
-    }
-    Err(missing.to_owned())
+    Ok(match codec {
+        Codec::Av1 => [dav1d()].into_iter().chain(EVERY_FRAME.map(|every| ffmpeg("ivf", every))).collect(),
+        Codec::H264 => EVERY_FRAME.map(|every| ffmpeg("h264", every)).into(),
+    })
 }
 
 fn start(program: &str, words: &[impl AsRef<OsStr>]) -> std::io::Result<Child> {

@@ -162,6 +162,26 @@ fn real_streams_are_compared_frame_by_frame() {
 }
 
 #[test]
+fn a_decoder_that_gives_nothing_leaves_it_to_the_next() {
+    let directory = tempfile::tempdir().unwrap();
+    let mask = coverage(directory.path(), 1);
+    let sent: SentFrames = [0].into_iter().collect();
+    let shell = |script: &str| ("sh", vec![OsString::from("-c"), OsString::from(script)]);
+    let frame = "printf 'YUV4MPEG2 W64 H64 F25:1 Ip A1:1 Cmono\\nFRAME\\n'; head -c 4096 /dev/zero";
+    let absent: Candidate = ("no-such-decoder", Vec::new());
+    let run = |decoders: &[Candidate]| {
+        let reopen: Reopen<'_> = Box::new(|| Ok(Box::new(Stripes(0)) as Box<dyn Camera>));
+        decode(decoders, &mask, Ok(reopen), &sent)
+    };
+    let found = run(&[absent.clone(), shell("exit 8"), shell(frame)]);
+    assert_eq!((found.frames, found.decoder, found.psnr_clear_db.is_ok()), (Ok(1), Some("sh"), true));
+    // What breaks off later has been compared in part, and is not begun anew.
+    let broken = run(&[shell(&format!("{frame}; exit 8")), shell(frame)]);
+    assert_eq!(broken.frames, Err("sh stopped with exit status: 8 after 1 frames".to_owned()));
+    assert_eq!(run(&[absent]).frames, Err("not installed: no-such-decoder".to_owned()));
+}
+
+#[test]
 fn a_damaged_stream_gives_a_reason() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("a.ivf");

@@ -4,7 +4,7 @@ use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::base::{Chroma, Size};
+use crate::base::{Chroma, Size, colour};
 use crate::camera::Rate;
 
 use super::coverage::Picture;
@@ -73,13 +73,12 @@ impl StillFiles {
     }
 }
 
-/// A picture as RGB in row order, by BT.601 as JPEG has it.
+/// A picture as RGB in row order.
 fn rgb(sent: Picture<'_>, full_range: bool, rgb: &mut [u8]) -> Result<(), String> {
     let side = |bytes: usize| u32::try_from(bytes).map_err(|_| format!("a side of {bytes} is too long"));
     let (width, height) = (side(sent.luma.width)?, side(sent.luma.height)?);
     let (y_plane, y_stride) = (sent.luma.data, side(sent.luma.stride)?);
-    let range = if full_range { yuv::YuvRange::Full } else { yuv::YuvRange::Limited };
-    let matrix = yuv::YuvStandardMatrix::Bt601;
+    let (range, matrix) = (colour::range(full_range), colour::MATRIX);
     let done = match sent.chroma {
         Chroma::I420(u, v) => {
             let (u_stride, v_stride) = (side(u.stride)?, side(v.stride)?);

@@ -120,6 +120,9 @@ fn lead(summary: &Summary, stills: bool) -> String {
             percent(leak),
             thousands(counts.person_frames)
         ),
+        None if summary.provenance.truth.is_some() => {
+            format!("{} {things} were redacted; the truth shows nobody in them. ", thousands(counts.frames))
+        }
         None => format!(
             "{} {things} were redacted, but without truth nobody can say who was missed. ",
             thousands(counts.frames)
@@ -239,9 +242,10 @@ fn advice(summary: &Summary) -> Vec<String> {
             (_, Outcome::NotMet) => continue,
             (figure, Outcome::NotMeasured) => {
                 let reason = summary.not_measured.get(figure).map_or("no reason was given", String::as_str);
-                match unmeasured.iter_mut().find(|(_, known, mend)| *known == reason && *mend == remedy(figure)) {
+                let mend = remedy(figure, reason, summary.provenance.truth.is_some());
+                match unmeasured.iter_mut().find(|(_, known, same)| *known == reason && *same == mend) {
                     Some((figures, ..)) => figures.push(figure),
-                    None => unmeasured.push((vec![figure], reason, remedy(figure))),
+                    None => unmeasured.push((vec![figure], reason, mend)),
                 }
                 continue;
             }
@@ -273,9 +277,14 @@ fn advice(summary: &Summary) -> Vec<String> {
     advice
 }
 
-fn remedy(figure: &str) -> &'static str {
+fn remedy(figure: &str, reason: &str, has_truth: bool) -> &'static str {
     match figure {
-        "leak_correlation" => "Install dav1d or ffmpeg, and give the clip as a file.",
+        "leak_correlation" if reason.starts_with("--") => "Leave that option out.",
+        "leak_correlation" if reason.contains("read twice") => "Give the clip as a file.",
+        "leak_correlation" => "Install dav1d or ffmpeg.",
+        "head_leak" | "person_cover" if has_truth => {
+            "If people are in sight, look at the truth's frame numbers, classes and sizes."
+        }
         "head_leak" | "person_cover" | "over_mask" => "Give annotated boxes with --truth.",
         _ => "Run on at least one frame.",
     }

@@ -139,7 +139,7 @@ fn a_bad_run_names_what_failed_and_the_mend() {
 
 #[test]
 fn stills_without_truth_are_undecided() {
-    let scores = Scores { person_frames: 0, unlabelled: 0, ..scores() };
+    let scores = Scores { person_frames: 0, unlabelled: 0, stills: true, ..scores() };
     let figures = Figures { slate_share: Ok(0.0), ..Figures::unmeasured("no truth was given") };
     let summary = Summary::new(&scores, &figures, Provenance::default(), 0, 0, &Err("no stream".to_owned()));
     let mut frames = worst(2);
@@ -147,10 +147,23 @@ fn stills_without_truth_are_undecided() {
     let page = render(&summary, &log(84), &frames, true).unwrap();
     show("stills.html", &page);
     is_self_contained(&page);
-    assert!(page.contains("Undecided: 4 of 5 floors not measured") && page.contains("Still by still"));
+    assert!(page.contains("Undecided: 3 of 4 floors not measured") && page.contains("Still by still"));
     assert!(
         page.contains("Not measured: head_leak, person_cover, over_mask, because no truth was given. Give annotated")
     );
     assert!(page.contains("DJI_0042") && page.contains("without truth nobody can say who was missed"));
     assert!(!page.contains("% of persons covered"));
+}
+
+#[test]
+fn truth_without_people_is_not_called_missing() {
+    let mut summary = summary(|figures| {
+        figures.head_leak = Err("the truth shows no person of 8 px or more".to_owned());
+        figures.leak_correlation = Err("standard input cannot be read twice".to_owned());
+    });
+    let page = render(&summary, &log(100), &worst(1), false).unwrap();
+    assert!(page.contains("the truth shows nobody in them") && !page.contains("--truth."));
+    assert!(page.contains("cannot be read twice. Give the clip as a file."));
+    summary.provenance.truth = None;
+    assert!(render(&summary, &log(100), &worst(1), false).unwrap().contains("without truth nobody can say"));
 }

@@ -95,6 +95,8 @@ pub struct Scores {
     pub sent: SentFrames,
     /// The worst frames, worst first.
     pub worst: Vec<WorstFrame>,
+    /// They are of stills, which are not encoded.
+    pub stills: bool,
     /// Why coverage is incomplete, in one line.
     pub failure: Option<String>,
 }
@@ -176,6 +178,7 @@ impl Scorer {
             unlabelled: ledger.unlabelled,
             sent: ledger.sent.clone(),
             worst: ledger.worst.sorted(),
+            stills: ledger.settings.stills,
             failure: ledger.failure.clone(),
         }
     }

@@ -88,7 +88,7 @@ impl Summary {
         groups: u64,
         decoded: &Result<u64, String>,
     ) -> Self {
-        let floors = floors::judge(figures);
+        let floors = floors::judge(figures, scores.stills);
         let table = figures.table();
         // A value that is not finite has no place in JSON, and means that something was not measured.
         let value = |measured: &Measured| measured.as_ref().ok().copied().filter(|value| value.is_finite());
@@ -172,6 +172,7 @@ pub(super) mod tests {
             unlabelled: 0,
             sent: SentFrames::from_iter(0..100),
             worst: Vec::new(),
+            stills: false,
             failure: None,
         }
     }

@@ -214,6 +214,14 @@ impl StillTruth {
         if found { Ok(Self { directory: path.to_owned() }) } else { Err(unreadable("no .txt file in it".to_owned())) }
     }
 
+    /// Reads the file of a still, if there is one, for its faults alone.
+    ///
+    /// # Errors
+    /// As [`StillTruth::still`].
+    pub fn check(&self, stem: &str) -> Result<(), TruthError> {
+        self.still(stem, Size::new(1, 1)).map(|_| ())
+    }
+
     /// The boxes of one still of `size`, as the truth of a clip of one frame; `None` where it has no file.
     ///
     /// # Errors
@@ -240,6 +248,11 @@ fn yolo_line(line: &str, size: Size) -> Result<TruthBox, String> {
     let mut fields = line.split_whitespace();
     for (index, slot) in numbers.iter_mut().enumerate() {
         *slot = number(fields.next().ok_or_else(|| format!("{index} columns where 5 are needed"))?)?;
+    }
+    let more = fields.count();
+    if more > 0 {
+        // A polygon, or what a detector found: its numbers would pass for a box.
+        return Err(format!("{} columns where 5 are needed", numbers.len() + more));
     }
     let [class, centre_x, centre_y, width, height] = numbers;
     let class = match integer(class, "class")? {

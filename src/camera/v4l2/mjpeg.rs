@@ -45,6 +45,8 @@ pub(super) fn decode(
         coded
     } else {
         completed.zeroize();
+        // Room for all of it at once: a vector that grows leaves copies behind that nobody wipes.
+        completed.reserve_exact(START.len() + CAMERA.len() + rest.len());
         completed.extend([START, CAMERA, rest].into_iter().flatten());
         completed
     };

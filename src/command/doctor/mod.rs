@@ -16,7 +16,7 @@ use clap::Args;
 use voile::config::Config;
 use voile::sandbox::Side;
 
-use super::{FELL_SHORT, Failure, USAGE, run};
+use super::{FELL_SHORT, Failure, USAGE, run, say};
 
 /// Looks at everything that a flight needs.
 #[derive(Args)]
@@ -91,17 +91,17 @@ impl Doctor {
             return probe::run(side, &config);
         }
         match &file {
-            Some(file) => println!("# {} as understood", file.display()),
-            None => println!("# no file: every key has its default"),
+            Some(file) => say(format_args!("# {} as understood", file.display())),
+            None => say("# no file: every key has its default"),
         }
-        println!("{}", config.understood());
+        say(config.understood());
         let mut counts = [0; 3];
         checks::all(&config, file.as_deref(), &mut |finding| {
-            println!("{finding}");
+            say(&finding);
             counts[finding.verdict as usize] += 1;
         });
         let [ok, warn, fail] = counts;
-        println!("{ok} ok, {warn} warn, {fail} fail");
+        say(format_args!("{ok} ok, {warn} warn, {fail} fail"));
         Ok(if fail > 0 { ExitCode::from(FELL_SHORT) } else { ExitCode::SUCCESS })
     }
 }

@@ -6,7 +6,7 @@ use std::process::{Command, ExitCode, Stdio};
 use voile::config::Config;
 use voile::sandbox::{self, Level, Side};
 
-use super::super::{Failure, INTERNAL, USAGE};
+use super::super::{Failure, INTERNAL, USAGE, say};
 use super::Finding;
 
 /// Reads a side's name.
@@ -20,8 +20,8 @@ pub fn run(side: Side, config: &Config) -> Result<ExitCode, Failure> {
     let settings = sandbox::Settings { minimum: config.sandbox_min, ..sandbox::Settings::default() };
     let level = sandbox::enter(isolated, &settings).map_err(|error| Failure::new(USAGE, error))?;
     match level.mend() {
-        Some(mend) => println!("{level}; for {} of {}: {mend}", level.figure() + 1, Level::MAX),
-        None => println!("{level}"),
+        Some(mend) => say(format_args!("{level}; for {} of {}: {mend}", level.figure() + 1, Level::MAX)),
+        None => say(level),
     }
     Ok(ExitCode::SUCCESS)
 }

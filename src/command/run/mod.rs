@@ -31,7 +31,7 @@ use voile::interlock::{Response, Restarts, Watchdog, response};
 use voile::link::viewers;
 use voile::sandbox::Side;
 
-use super::{Failure, INTERNAL, TRIPPED, USAGE};
+use super::{Failure, INTERNAL, TRIPPED, USAGE, say};
 pub use dark::Dark;
 pub use lit::Lit;
 pub use side::runtime;
@@ -108,7 +108,7 @@ impl Run {
         }
         for viewer in viewers(&config.link, config.on_link) {
             let line = viewer.line.as_deref().unwrap_or("-");
-            println!("{}: {line} ({})", viewer.name, viewer.note);
+            say(format_args!("{}: {line} ({})", viewer.name, viewer.note));
         }
         let flight = Flight {
             config: file,
