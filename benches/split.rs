@@ -163,7 +163,9 @@ fn two() -> f64 {
     let (mut radio, _socket) = Radio::new();
     let clock = RealClock::start();
     let begun = cpu_ms();
-    let (mut hearing, _) = Hearing::open(ReportReader::new(Inflow::open(reader.into()).unwrap()), &clock).unwrap();
+    let (mut hearing, _) =
+        Hearing::open(ReportReader::new(Inflow::open(reader.into()).unwrap()), &clock, Micros::from_ms(100), || Ok(()))
+            .unwrap();
     let mut slates = [0; Fault::ALL.len()];
     assert_eq!(pipeline::lit_half(&mut hearing, &mut radio, &clock, &mut slates), None);
     let lit = cpu_ms() - begun;

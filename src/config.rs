@@ -24,8 +24,8 @@ use crate::mask::{self, Bounds, Paint, density};
 use crate::track;
 use service::{CANARY_EVERY, SANDBOX_MIN, WrittenCamera, WrittenInterlock, WrittenLink};
 
-/// Largest configuration file that is read, in bytes.
-const FILE_MAX: u64 = 1 << 20;
+/// Largest configuration file that is read, in bytes: the sides of the service are handed it in their environment.
+const FILE_MAX: u64 = 1 << 16;
 
 /// Why a configuration is refused. One line: the file, the place, the mend.
 #[derive(Debug, thiserror::Error)]
@@ -212,17 +212,30 @@ impl Config {
     /// # Errors
     /// The file cannot be read, is not TOML, has unknown or ill-typed keys, or a value is beyond its floor.
     pub fn read(path: Option<&Path>) -> Result<Self, ConfigError> {
-        let Some(path) = path else { return Ok(Self::default()) };
+        match path {
+            Some(path) => Self::parse(path, &Self::text(path)?),
+            None => Ok(Self::default()),
+        }
+    }
+
+    /// The file's text, for [`Config::parse`].
+    ///
+    /// # Errors
+    /// The file cannot be read.
+    pub fn text(path: &Path) -> Result<String, ConfigError> {
         let unreadable = |reason: String| ConfigError::Unreadable { path: path.to_owned(), reason };
         let length = std::fs::metadata(path).map_err(|error| unreadable(error.to_string()))?.len();
         if length > FILE_MAX {
             return Err(unreadable(format!("{length} bytes are more than {FILE_MAX}")));
         }
-        let text = std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))?;
-        Self::parse(path, &text)
+        std::fs::read_to_string(path).map_err(|error| unreadable(error.to_string()))
     }
 
-    fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
+    /// Understands a file's text; `path` is for messages.
+    ///
+    /// # Errors
+    /// As [`Config::read`].
+    pub fn parse(path: &Path, text: &str) -> Result<Self, ConfigError> {
         let written: Written = toml::from_str(text).map_err(|error| syntax(path, text, &error))?;
         let (interlock, sandbox_min, canary_every) = written.interlock.meant(path)?;
         let on_link = written.encode.codec().unwrap_or(Codec::H264);
@@ -511,6 +524,8 @@ mod tests {
             ("[mask]\nperson_threshold = 0.99", "0.8"),
             ("[mask]\nperson_threshold = nan", "0.8"),
             ("[mask]\nvehicle_threshold = 1.0", "0.74"),
+            ("[mask]\nsure_threshold = 1.0", "0.8"),
+            ("[mask]\nconfidence_min = 0.0", "0.3"),
             ("[mask]\nevidence_age_max_ms = 9000", "500"),
             ("[detect]\nevery = 300", "30"),
             ("[mask]\nlookahead_ms = 900", "500"),
@@ -531,8 +546,32 @@ mod tests {
     fn the_policy_hash_moves_with_coverage_and_not_with_threads() {
         let parse = |text| Config::parse(Path::new("v.toml"), text).expect("valid").policy_sha256("m");
         assert_eq!(parse(""), parse("[detect]\nthreads = 7"));
-        for text in ["[mask]\nmargin = 24", "[detect]\nevery = 3", "[density]\nmax_px_per_m = 20"] {
+        let moved = [
+            "[detect]\nevery = 3",
+            "[detect]\npasses = 2",
+            "[mask]\npaint = \"mosaic\"",
+            "[mask]\nlookahead_ms = 100",
+            "[mask]\nevidence_age_max_ms = 100",
+            "[mask]\nhold_ms = 101",
+            "[mask]\ncoast_ms = 201",
+            "[mask]\nmargin = 24",
+            "[mask]\nperson_threshold = 0.5",
+            "[mask]\nvehicle_threshold = 0.5",
+            "[mask]\nsure_threshold = 0.5",
+            "[mask]\nconfidence_min = 0.9",
+            "[mask]\npan_max = 0.1",
+            "[mask]\nhud = true",
+            "[density]\nmax_px_per_m = 20",
+            "[density]\nmin_height_m = 50",
+            "[density]\nhfov_deg = 50",
+            "[density]\npitch_deg = -30",
+            "[density]\ntelemetry_age_max_ms = 900",
+        ];
+        for text in moved {
             assert_ne!(parse(""), parse(text), "{text}");
         }
+        let config = Config::parse(Path::new("v.toml"), "").expect("valid");
+        assert_ne!(config.policy_sha256("m"), config.policy_sha256("n"));
+        assert_eq!(config.policy("m").lines().count(), moved.len() + 1, "every line is tried");
     }
 }

@@ -93,12 +93,6 @@ impl Service {
         self.send(&[NotifyState::Watchdog])
     }
 
-    /// From here on there will be no progress, and that is as it should be: after a trip that is safely latched.
-    /// Whether it was taken.
-    pub fn unwatch(&mut self) -> bool {
-        self.send(&[NotifyState::WatchdogUsec(0)])
-    }
-
     /// The service stops in an orderly way. Whether it was taken.
     pub fn stopping(&mut self) -> bool {
         self.send(&[NotifyState::Stopping])
@@ -139,8 +133,8 @@ mod tests {
         let systemd = UnixDatagram::bind(&path).expect("bound");
         let mut service = Service::at(path.as_os_str()).expect("connected");
         assert!(service.ready() && service.status("redacting") && service.status("redacting") && service.feed());
-        assert!(service.unwatch() && service.stopping());
-        for expected in ["READY=1\n", "STATUS=redacting\n", "WATCHDOG=1\n", "WATCHDOG_USEC=0\n", "STOPPING=1\n"] {
+        assert!(service.stopping());
+        for expected in ["READY=1\n", "STATUS=redacting\n", "WATCHDOG=1\n", "STOPPING=1\n"] {
             assert_eq!(heard(&systemd), expected);
         }
     }

@@ -12,7 +12,7 @@
 //! |---|---|
 //! | monostable, 80 ms, parts within 15 % | 68 to 92 |
 //! | load switch or transmit-enable, until the radio is silent | 5 |
-//! | ours: from an access unit's leaving to its edge ([`OURS`]) | 3 |
+//! | ours: from a packet's leaving to its edge ([`OURS`]) | 3 |
 //!
 //! So the radio is dark at most 100 ms after the last sending, and stays on as long as edges are at most 68 ms apart
 //! ([`GAP_MAX`]). Ours is one system call after the sending; in simulated time it is nothing.
@@ -24,7 +24,7 @@
 //!
 //! | Frames a second | Edge | Both sides alive, longest gap | Dead, hung or tripped side: last edge |
 //! |---|---|---|---|
-//! | 20 to 60 | an access unit was sent | 50 ms and the stream's jitter | with the last unit |
+//! | 20 to 60 | a packet of the stream was sent | 50 ms and the stream's jitter | with the last packet |
 //! | 5 to under 20 | as above, or a pause was told | 40 ms and the jitter | with the last unit or word |
 //! | under 5 | none that lasts | | the radio is dark between frames |
 //!
@@ -84,7 +84,7 @@ impl<P: OutputPin> Heartbeat<P> {
         Ok(Self { pin, high: false, edge: None, unit: None, bridged })
     }
 
-    /// An access unit left under `permit`, just now. Whether the line changed.
+    /// A packet of the stream left under `permit`, just now. Whether the line changed.
     ///
     /// # Errors
     /// [`Fault::HeartbeatFailed`] if the pin could not be driven; the level is then unknown, but it is static.

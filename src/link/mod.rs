@@ -115,22 +115,25 @@ impl Link {
         if hopeless || old || now < self.wire.retry() {
             return self.refuse(Pushed::Dropped);
         }
+        let mut earlier = self.queue.bytes();
         let mut laid = self.packets.lay(unit, &mut self.queue, now);
         if laid == Err(Refusal::Full) && unit.key {
             // A newer start is worth more than what waits; what is on its way gets through if it can.
             let thrown = self.queue.throw_unbegun();
             self.note(thrown);
+            earlier = self.queue.bytes();
             laid = self.packets.lay(unit, &mut self.queue, now);
             if laid == Err(Refusal::Full) {
                 let thrown = self.queue.clear();
                 self.note(thrown);
+                earlier = 0;
                 laid = self.packets.lay(unit, &mut self.queue, now);
             }
         }
         match laid {
             Ok(()) => {
                 self.waiting = false;
-                self.pace.waiting(self.queue.bytes());
+                self.pace.waiting(self.queue.bytes(), earlier);
                 if unit.key {
                     self.description.look(&unit.data);
                 }

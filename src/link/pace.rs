@@ -40,9 +40,11 @@ impl Pace {
         Self { floor, within, capacity, rate: floor, content: capacity, filled: Micros(0) }
     }
 
-    /// Sets the rate by what waits; called when a unit was laid in.
-    pub(super) fn waiting(&mut self, bytes: usize) {
-        self.rate = self.floor.max(number(bytes) * MICROS / self.within);
+    /// Sets the rate by what waits, of which `earlier` bytes did before; called when a unit was laid in. What waits
+    /// already never leaves later for what comes behind it.
+    pub(super) fn waiting(&mut self, bytes: usize, earlier: usize) {
+        let kept = if earlier > 0 { self.rate } else { self.floor };
+        self.rate = kept.max(number(bytes) * MICROS / self.within);
     }
 
     /// When a packet of this size may leave: `now`, or later.
@@ -91,7 +93,7 @@ mod tests {
     fn a_usual_unit_takes_half_its_interval_and_starts_with_a_small_burst() {
         // 4 Mb/s at 30 frames a second are 16.7 kB a frame: 12 packets.
         let mut pace = pace(4000);
-        pace.waiting(12 * 1400);
+        pace.waiting(12 * 1400, 0);
         let moments = moments(&mut pace, &[1400; 12], Micros(0));
         assert_eq!(moments[..4], [0; 4], "four at once");
         assert!(moments[4] > 1000, "then one at a time: {moments:?}");
@@ -102,16 +104,30 @@ mod tests {
     #[test]
     fn a_key_frame_is_gone_within_two_intervals() {
         let mut pace = pace(1000);
-        pace.waiting(200 * 1400);
+        pace.waiting(200 * 1400, 0);
         let moments = moments(&mut pace, &[1400; 200], Micros(0));
         assert!((60_000..=66_700).contains(&moments[199]), "{}", moments[199]);
+    }
+
+    #[test]
+    fn a_unit_behind_a_key_frame_does_not_slow_it_down() {
+        let mut pace = pace(1000);
+        pace.waiting(40 * 1400, 0);
+        let first = moments(&mut pace, &[1400; 20], Micros(0));
+        let then = Micros(first[19].max(33_333));
+        pace.waiting(21 * 1400, 20 * 1400);
+        let second = moments(&mut pace, &[1400; 20], then);
+        assert!(second[19] <= 66_700, "{}", second[19]);
+        // Once all is gone, the rate is the usual one again.
+        pace.waiting(1400, 0);
+        assert_eq!(pace.rate, pace.floor);
     }
 
     #[test]
     fn where_frames_come_slowly_a_unit_is_gone_before_a_permit_ends() {
         for interval in [Micros(100_000), Micros(1_000_000)] {
             let mut pace = Pace::new(Stream { codec: Codec::Av1, bitrate_kbps: 1000, interval }, 1400);
-            pace.waiting(100 * 1400);
+            pace.waiting(100 * 1400, 0);
             let moments = moments(&mut pace, &[1400; 100], Micros(0));
             assert!((70_000..=GONE).contains(&moments[99]), "{}", moments[99]);
         }

@@ -162,7 +162,7 @@ impl Clearance {
         match camera {
             Some(camera) => self.tracks.step(captured, camera, self.sightings.found()),
             None => {
-                // Nobody knows where the tracks are now; the witness covers all while the motion is not known.
+                // Nobody knows where the tracks are now: as at the start of the stream, there are none.
                 self.tracks.forget();
                 self.tracks.step(captured, track::Similarity::STILL, self.sightings.found());
             }
@@ -222,23 +222,20 @@ impl Clearance {
             let proof = |of: Option<&Evidence>| of.is_some_and(|of| of.sequence() == pass.sequence());
             let beside = proof(before) || proof(after);
             let needed = bracket.own.is_none() && beside;
-            let motion = self.history.motion(pass.sequence(), sequence);
-            match motion.filter(|motion| motion.speed() <= pan_max(self.settings.pan_max, self.size)) {
-                Some(motion) => {
-                    let limits = if beside { self.limits } else { self.sure };
-                    cover.sightings(
-                        pass,
-                        self.scores,
-                        scored.then_some(limits),
-                        self.settings.margin_px,
-                        Some(&motion),
-                    );
-                    if needed {
-                        cover.unexamined(&motion.inverse(), &mut self.corners);
-                    }
-                }
-                None if needed => return Err(motion.map_or(Fault::MotionUnknown, |_| Fault::MotionFast)),
-                None => {}
+            let motion = match self.history.motion(pass.sequence(), sequence) {
+                Some(motion) => motion,
+                None if needed => return Err(Fault::MotionUnknown),
+                // Nobody knows where its sightings are now: as at the start of the stream, there is nothing to hold.
+                None => continue,
+            };
+            if needed && motion.speed() > pan_max(self.settings.pan_max, self.size) {
+                return Err(Fault::MotionFast);
+            }
+            let limits = if beside { self.limits } else { self.sure };
+            let limits = scored.then_some(limits);
+            cover.sightings(pass, self.scores, limits, self.settings.margin_px, Some(&motion));
+            if needed {
+                cover.unexamined(&motion.inverse(), &mut self.corners);
             }
         }
         if self.settings.parts.tracks {

@@ -197,6 +197,32 @@ fn between_passes_over_a_flat_picture_nobody_knows_how_the_camera_moved() {
 }
 
 #[test]
+fn a_frame_that_is_dropped_after_it_was_followed_breaks_no_hold() {
+    // Whom the passes over the first two frames saw, all later ones miss; the camera pans on.
+    let settings = Settings { hold: Micros::from_ms(450), ..scores() };
+    let mut covered = [false, true].map(|handed_on| {
+        let mut stream = Stream::new(&settings);
+        (0..2).for_each(|at| stream.come(ground(at, 2, Some((64, 32))), true));
+        let dropped = stream.follower.follow(&ground(2, 2, None)).unwrap();
+        let frame = ground(3, 2, None);
+        let mut followed = stream.follower.follow(&frame).unwrap();
+        if handed_on {
+            followed = followed.with_dropped(&dropped);
+            assert_eq!(followed.after(), Some(1));
+        }
+        stream.mask.follow(&followed);
+        let evidence = stream.detector.examine(&frame);
+        stream.mask.examined(evidence);
+        stream.waiting.push((frame, Ok(followed)));
+        (0..2).for_each(|_| drop(stream.go()));
+        stream.go().0
+    });
+    assert!(covered[0].is_empty(), "{covered:?}");
+    covered[1].retain(|&(column, row)| (3..=4).contains(&column) && (1..=2).contains(&row));
+    assert!(!covered[1].is_empty(), "what was seen is held where it has come to");
+}
+
+#[test]
 fn before_a_cut_nobody_knows_where_the_tracks_are() {
     // The last frame before the cut has its own pass, which has missed whom the one before it saw.
     let mut stream = Stream::new(&Settings { parts: Parts { witness: false, ..Parts::ALL }, ..Settings::default() });
@@ -240,8 +266,16 @@ fn a_pan_covers_what_no_pass_has_seen_and_a_faster_one_all() {
         assert!(covered.contains(&(0, row)) && covered.contains(&(9, row)), "{covered:?}");
     }
     assert!(!covered.contains(&(4, 3)), "{covered:?}");
-    let (_, account) = pan(&Settings { pan_max: 0.04, ..scores() });
+    let fast = Settings { pan_max: 0.04, ..scores() };
+    let (_, account) = pan(&fast);
     assert_eq!(account.state, State::Slate(Fault::MotionFast));
+    // A frame with a pass of its own needs no other, but what another saw is held at any speed.
+    let mut stream = Stream::new(&fast);
+    (0..2).for_each(|at| stream.come(ground(at, 8, (at == 0).then_some((64, 32))), true));
+    stream.go();
+    let (covered, account) = stream.go();
+    assert_eq!(account.state, State::Redacted);
+    assert!(covered.contains(&(3, 2)), "{covered:?}");
 }
 
 #[test]

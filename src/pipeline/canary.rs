@@ -142,5 +142,7 @@ mod tests {
         assert_eq!((canary.due, canary.frames), (Micros::from_ms(10_000), 2));
         assert_eq!(canary.tend(Micros::from_ms(9_999)), Ok(()));
         assert_eq!(canary.frames, 2, "not due again yet");
+        assert_eq!(canary.tend(Micros::from_ms(10_000)), Ok(()));
+        assert_eq!((canary.due, canary.frames), (Micros::from_ms(20_000), 4), "due again and again");
     }
 }

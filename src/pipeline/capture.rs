@@ -12,7 +12,7 @@ use crate::base::{FramePool, Telemetry};
 use crate::camera::{Camera, CameraError};
 use crate::detect::{Look, Looks};
 use crate::interlock::heartbeat;
-use crate::track::Follower;
+use crate::track::{Follower, Ground};
 
 /// What it needs to bring frames in.
 pub(super) struct Source<'a> {
@@ -38,6 +38,8 @@ impl Source<'_> {
         // The newest frame that no pass is coming for, and the frames since one came.
         let (mut unseen, mut since) = (None, u64::MAX);
         let mut ended = Ok(());
+        // How the camera moved to a frame that found no room.
+        let mut dropped: Option<Ground> = None;
         let interval = self.camera.mode().rate.moment(1);
         let word = heartbeat::word_every(interval).filter(|_| pace.realtime);
         while !pace.stop.load(Ordering::Relaxed) && !halted.load(Ordering::Relaxed) {
@@ -71,6 +73,10 @@ impl Source<'_> {
             };
             let start = pace.clock.now();
             let ground = self.follower.follow(&frame);
+            let ground = ground.map(|ground| match dropped.take() {
+                Some(before) => ground.with_dropped(&before),
+                None => ground,
+            });
             let look = if ground.is_ok() {
                 // Its memory is needed for the next.
                 drop(unseen.take());
@@ -89,8 +95,12 @@ impl Source<'_> {
             let sent = if pace.realtime { events.try_send(event) } else { events.send(event) };
             match sent {
                 Ok(()) => {}
-                Err(Refused::Full(_)) => {
+                Err(Refused::Full(event)) => {
                     counts.dropped.fetch_add(1, Ordering::Relaxed);
+                    if let Event::Arrival { arrival, .. } = event {
+                        // Or nobody would know any more where what was seen before it has come to.
+                        dropped = arrival.ground.ok();
+                    }
                     continue;
                 }
                 Err(Refused::Closed(_)) => return Ok(()),

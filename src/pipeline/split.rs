@@ -116,19 +116,26 @@ pub struct Hearing<'a> {
 }
 
 impl<'a> Hearing<'a> {
-    /// Waits for what the stream will be.
+    /// Waits for what the stream will be, no longer than a minute; says `every` so often that it still waits.
     ///
     /// # Errors
-    /// [`Fault::DarkDied`] where nothing comes, [`Fault::SeamGarbled`] where something else does.
-    pub fn open(mut reader: ReportReader, clock: &'a dyn Clock) -> Result<(Self, Hello), Fault> {
+    /// [`Fault::DarkDied`] where nothing comes, [`Fault::SeamGarbled`] where something else does, and what `waiting` gives.
+    pub fn open(
+        mut reader: ReportReader,
+        clock: &'a dyn Clock,
+        every: Micros,
+        mut waiting: impl FnMut() -> Result<(), Fault>,
+    ) -> Result<(Self, Hello), Fault> {
         let until = clock.now().plus(OPENING);
-        let hello = match reader.receive(clock, until) {
-            Ok(Some(Report::Hello(hello))) => hello,
-            Ok(Some(_)) => return Err(Fault::SeamGarbled),
-            Ok(None) => return Err(Fault::DarkDied),
-            Err(error) => return Err(fault(&error)),
-        };
-        Ok((Self { reader, clock }, hello))
+        loop {
+            match reader.receive(clock, clock.now().plus(every).min(until)) {
+                Ok(Some(Report::Hello(hello))) => return Ok((Self { reader, clock }, hello)),
+                Ok(Some(_)) => return Err(Fault::SeamGarbled),
+                Ok(None) if clock.now() < until => waiting()?,
+                Ok(None) => return Err(Fault::DarkDied),
+                Err(error) => return Err(fault(&error)),
+            }
+        }
     }
 }
 

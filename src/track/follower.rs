@@ -45,6 +45,16 @@ impl Ground {
         &self.motion
     }
 
+    /// The same frame, its motion measured from where that of the frame `before` it begins, which was dropped after it was
+    /// looked at; as it was, if the two do not meet.
+    #[must_use]
+    pub fn with_dropped(mut self, before: &Self) -> Self {
+        if self.after == Some(before.sequence) {
+            (self.after, self.motion) = (before.after, before.motion.then(&self.motion));
+        }
+        self
+    }
+
     /// The clearance cells in row order: whether something there moves otherwise than the ground, or nobody can tell.
     pub fn moving(&self) -> &[bool] {
         self.moving.as_deref().unwrap_or_default()

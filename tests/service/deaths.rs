@@ -15,6 +15,8 @@ use super::bench::{PATIENCE, Service, configuration, health};
 fn died(name: &str, signal: Signal, said: &str, fault: Fault) {
     let service = Service::start("");
     let first = service.streams();
+    // A running service reloads nothing, also where it starts its sides again.
+    fs::write(service.folder.path().join("voile.toml"), "no configuration any more").unwrap();
     kill_process(service.side(name), signal).unwrap();
     service.says(said);
     let begun = Instant::now();
@@ -32,6 +34,13 @@ fn dark_died() {
 #[test]
 fn lit_died() {
     died("lit", Signal::SEGV, "link side died (signal: 11 (SIGSEGV)", Fault::LitDied);
+}
+
+#[test]
+fn a_camera_that_never_gave_a_frame_is_not_one_that_was_lost() {
+    let mut service = Service::start("camera.source = \"pipe:false\"\ncamera.width = 192\ncamera.height = 112");
+    assert_eq!(service.ended().code(), Some(3), "{}", service.said());
+    assert!(!service.said().contains("started again"), "{}", service.said());
 }
 
 #[test]

@@ -8,6 +8,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
+use voile::base::Micros;
 use voile::base::clock::RealClock;
 use voile::pipeline::split::Hearing;
 use voile::pipeline::{Crossing, Heard, Inward};
@@ -101,17 +102,25 @@ fn a_real_camera_gives_the_stream_and_serves_one_at_a_time() {
 fn a_dark_side_that_waits_for_its_camera_says_so() {
     for (fps, says) in [(20, false), (4, true)] {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("voile.toml"), configuration(folder.path(), 9, fps, "")).unwrap();
+        // Handed on as the supervisor does.
+        let text = configuration(folder.path(), 9, fps, "");
         let ((reports, say), (requests, _ask)) = (pipe().unwrap(), pipe().unwrap());
         let mut dark = Command::new(env!("CARGO_BIN_EXE_voile"))
             .args(["dark", "--begun-us", "0", "--supervisor", &std::process::id().to_string(), "--config"])
             .arg(folder.path().join("voile.toml"))
+            .env("VOILE_CONFIGURATION", text)
             .stdin(requests)
             .stdout(say)
             .spawn()
             .unwrap();
         let clock = RealClock::start();
-        let (mut hearing, _) = Hearing::open(ReportReader::new(Inflow::open(reports.into()).unwrap()), &clock).unwrap();
+        let (mut hearing, _) = Hearing::open(
+            ReportReader::new(Inflow::open(reports.into()).unwrap()),
+            &clock,
+            Micros::from_ms(100),
+            || Ok(()),
+        )
+        .unwrap();
         let (mut frames, mut pauses) = (0, 0);
         while frames < 8 {
             match hearing.next(Some(PATIENCE)) {

@@ -17,6 +17,9 @@ use voile::seam::{Inflow, ReportReader};
 
 use super::bench::{Service, health, refused};
 
+/// Between two looks at a watchdog while nothing comes.
+const EVERY: Micros = Micros::from_ms(10);
+
 #[test]
 fn seam_garbled() {
     let clock = RealClock::start();
@@ -24,9 +27,18 @@ fn seam_garbled() {
         let (reader, mut writer) = pipe().unwrap();
         writer.write_all(bytes).unwrap();
         drop(writer);
-        let heard = Hearing::open(ReportReader::new(Inflow::open(reader.into()).unwrap()), &clock);
+        let heard = Hearing::open(ReportReader::new(Inflow::open(reader.into()).unwrap()), &clock, EVERY, || Ok(()));
         assert_eq!(heard.err(), Some(expected));
     }
+    // While nothing comes at all, whoever feeds the watchdog is called, and may end it.
+    let (reader, _writer) = pipe().unwrap();
+    let mut calls = 0;
+    let waiting = || {
+        calls += 1;
+        if calls < 3 { Ok(()) } else { Err(Fault::WatchdogFailed) }
+    };
+    let heard = Hearing::open(ReportReader::new(Inflow::open(reader.into()).unwrap()), &clock, EVERY, waiting);
+    assert_eq!((heard.err(), calls), (Some(Fault::WatchdogFailed), 3));
     let mut interlock = Interlock::default();
     interlock.report(Fault::SeamGarbled);
     assert!(interlock.permit(Micros(0)).is_none(), "a side that lies is not listened to again");

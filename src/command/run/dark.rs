@@ -11,7 +11,6 @@ use clap::Args;
 use voile::base::clock::RealClock;
 use voile::base::{Clock, Fault, FramePool, NoTelemetry, RawFrame};
 use voile::camera::{self, Camera, CameraError, Mode};
-use voile::config::Config;
 use voile::detect::Detector;
 use voile::encode::{self, AccessUnit, Backend, Encoder};
 use voile::interlock::Cover;
@@ -40,7 +39,7 @@ impl Dark {
     pub fn run(self) -> Result<ExitCode, Failure> {
         let isolated = side::isolate(Side::Dark, &self.common)?;
         let service = self.common.clock();
-        let config = Config::read(self.common.config.as_deref()).map_err(|error| Failure::new(USAGE, error))?;
+        let config = self.common.configuration()?;
         let mut camera = camera::live(&config.camera).map_err(|error| Failure::new(INPUT, error))?;
         let mut detector = Detector::load(&config.detect).map_err(|error| Failure::new(USAGE, error))?;
         let cover = match &config.interlock.cover {
@@ -120,8 +119,11 @@ impl Dark {
         }
         match (said, end.camera) {
             (Err(error), _) => Ok(parted(&error)),
-            // A camera that breaks off may come back: the supervisor starts both sides again. A clip does not mend itself.
-            (Ok(()), Some(error @ CameraError::Broke { .. })) => Err(Failure::new(side::CAMERA_BROKE, error)),
+            // A camera that breaks off may come back: the supervisor starts both sides again. One that never gave a frame
+            // is not lost, and a clip does not mend itself.
+            (Ok(()), Some(error @ CameraError::Broke { .. })) if end.frames > 0 => {
+                Err(Failure::new(side::CAMERA_BROKE, error))
+            }
             (Ok(()), Some(error)) => Err(Failure::new(INPUT, error)),
             (Ok(()), None) => Ok(ExitCode::SUCCESS),
         }

@@ -9,7 +9,6 @@ use std::time::SystemTime;
 use clap::Args;
 
 use voile::base::{Clock, Fault, Micros, hex};
-use voile::config::Config;
 use voile::encode;
 use voile::health::{Build, Snapshot};
 use voile::interlock::pins::{Line, Place};
@@ -44,7 +43,7 @@ impl Lit {
     /// Runs the side to its end.
     pub fn run(self) -> Result<ExitCode, Failure> {
         let isolated = side::isolate(Side::Lit, &self.common)?;
-        let config = Config::read(self.common.config.as_deref()).map_err(|error| Failure::new(USAGE, error))?;
+        let config = self.common.configuration()?;
         let stop = Arc::new(AtomicBool::new(false));
         signal_hook::flag::register(signal_hook::consts::SIGTERM, Arc::clone(&stop))
             .map_err(|error| Failure::new(INTERNAL, error))?;
@@ -67,7 +66,8 @@ impl Lit {
         log::info!("{level}");
         devices.serve();
 
-        let (mut hearing, hello) = match Hearing::open(ReportReader::new(reports), &clock) {
+        let every = devices.wait_every();
+        let (mut hearing, hello) = match Hearing::open(ReportReader::new(reports), &clock, every, || devices.wait()) {
             Ok(opened) => opened,
             Err(fault) => return Ok(ended(Some(fault), 0)),
         };

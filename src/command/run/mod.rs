@@ -82,7 +82,14 @@ impl Run {
     /// Runs the command.
     pub fn run(self) -> Result<ExitCode, Failure> {
         let file = configuration(self.config.clone());
-        let config = Config::read(file.as_deref()).map_err(|error| Failure::new(USAGE, error))?;
+        // Read once: a running service reloads nothing, also where it starts its sides again.
+        let usage = |error| Failure::new(USAGE, error);
+        let written =
+            file.map(|file| Config::text(&file).map(|text| Written { file, text })).transpose().map_err(usage)?;
+        let config = match &written {
+            Some(Written { file, text }) => Config::parse(file, text).map_err(usage)?,
+            None => Config::default(),
+        };
         let runtime = side::runtime();
         for folder in [&runtime, &config.interlock.state] {
             fs::create_dir_all(folder).map_err(|error| {
@@ -90,7 +97,7 @@ impl Run {
                 Failure::new(USAGE, format_args!("{}: {error}: {mend}", folder.display()))
             })?;
         }
-        let ended = self.start(&config, file, &runtime);
+        let ended = self.start(&config, written, &runtime);
         if std::env::var_os("INVOCATION_ID").is_none() {
             // Ended, not crashed: the next start is one from rest. systemd removes the folder itself, but not when it
             // starts the service again at once, which an operator in flight could ask for.
@@ -99,7 +106,7 @@ impl Run {
         ended
     }
 
-    fn start(self, config: &Config, file: Option<PathBuf>, runtime: &Path) -> Result<ExitCode, Failure> {
+    fn start(self, config: &Config, written: Option<Written>, runtime: &Path) -> Result<ExitCode, Failure> {
         let clock = RealClock::start();
         let mut latch = opened(&config.interlock.state, Start::tell(runtime))?;
         let stop = Arc::new(AtomicBool::new(false));
@@ -111,7 +118,7 @@ impl Run {
             say(format_args!("{}: {line} ({})", viewer.name, viewer.note));
         }
         let flight = Flight {
-            config: file,
+            written,
             runtime: runtime.to_owned(),
             state: config.interlock.state.clone(),
             watchdog: config.interlock.watchdog.clone(),
@@ -154,9 +161,15 @@ fn opened(state: &Path, start: Start) -> Result<Latch, Failure> {
     Err(Failure::new(TRIPPED, line))
 }
 
+/// The configuration file as it was when the service started.
+struct Written {
+    file: PathBuf,
+    text: String,
+}
+
 /// What stays the same from one start of the sides to the next.
 struct Flight {
-    config: Option<PathBuf>,
+    written: Option<Written>,
     runtime: PathBuf,
     state: PathBuf,
     watchdog: Option<PathBuf>,
@@ -174,16 +187,17 @@ impl Flight {
         let mut lost = false;
         loop {
             match self.once(deaths.each_ref().map(Restarts::total))? {
-                End::Finished => return Ok(ExitCode::SUCCESS),
+                End::Finished => {
+                    self.disarm();
+                    return Ok(ExitCode::SUCCESS);
+                }
                 End::CameraLost => {
                     debug_assert_eq!(response(Fault::CameraLost), Response::Slate, "no trip");
                     lost = true;
                     log::error!("{}: both are started again in {} ms", Fault::CameraLost, CAMERA_AGAIN.0 / 1000);
                     self.rest(self.clock.now().plus(CAMERA_AGAIN));
                 }
-                End::Refused(super::INPUT) if lost && !self.stopping() => {
-                    self.rest(self.clock.now().plus(CAMERA_AGAIN))
-                }
+                End::Refused(super::INPUT) if lost => self.rest(self.clock.now().plus(CAMERA_AGAIN)),
                 End::Refused(code) => {
                     self.disarm();
                     return Ok(ExitCode::from(code));
@@ -206,6 +220,7 @@ impl Flight {
                 }
             }
             if self.stopping() {
+                self.disarm();
                 return Ok(ExitCode::SUCCESS);
             }
         }
@@ -228,9 +243,8 @@ impl Flight {
         let restarts = deaths.iter().map(Restarts::total).sum();
         let record = Record { restarts, ..Record::new(fault, unix.as_secs(), self.clock.now()) };
         let unlatched = latch.trip(record).err();
-        if unlatched.is_none() {
-            self.disarm();
-        }
+        // Also where the latch could not be written: after a reset nobody would know of the trip, and it would be sent.
+        self.disarm();
         let kept = unlatched.map(|error| format!("; {error}")).unwrap_or_default();
         // The side that tells how the service fares is gone, and may have known of no trip.
         if let Err(error) = HealthFile::new(&self.runtime.join(health::file::NAME)).tripped(fault) {
@@ -244,7 +258,8 @@ impl Flight {
         Failure::new(TRIPPED, line)
     }
 
-    /// Stops the watchdog that the lit side has left running: the next start would end as this one did.
+    /// Stops the watchdog that the lit side may have left running: the service ends here as it should, or the next start
+    /// would end as this one did.
     fn disarm(&self) {
         if let Some(fault) = self.watchdog.as_deref().and_then(|path| Watchdog::disarm(path).err()) {
             log::warn!("{fault}: the board may reset");
@@ -297,10 +312,10 @@ impl Flight {
         let mut command = Command::new("/proc/self/exe");
         command.arg0("voile").arg(side.to_string()).arg("--begun-us").arg(self.begun_us.to_string());
         command.arg("--supervisor").arg(std::process::id().to_string());
-        if let Some(config) = &self.config {
-            command.arg("--config").arg(config);
-        }
         command.stderr(Stdio::inherit()).process_group(0).env_clear();
+        if let Some(Written { file, text }) = &self.written {
+            command.arg("--config").arg(file).env(side::CONFIGURATION, text);
+        }
         // A backtrace would ask for the working directory, which no side may any more.
         let mut kept = vec!["RUST_LOG", "JOURNAL_STREAM"];
         if side == Side::Lit {

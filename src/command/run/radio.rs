@@ -57,6 +57,19 @@ impl Devices {
         Self { led, watchdog, service, file, metrics, feed_every }
     }
 
+    /// There is no stream yet to tell progress by, and its beginning takes longer than a watchdog waits.
+    ///
+    /// # Errors
+    /// [`Fault::WatchdogFailed`].
+    pub fn wait(&mut self) -> Result<(), Fault> {
+        self.watchdog.as_mut().map_or(Ok(()), Watchdog::feed)
+    }
+
+    /// Between two calls of [`Devices::wait`].
+    pub const fn wait_every(&self) -> Micros {
+        self.feed_every
+    }
+
     /// Starts the thread that answers for the metrics, when rights have been given up.
     pub fn serve(&mut self) {
         if let Some(Err(error)) = self.metrics.as_mut().map(Metrics::serve) {
@@ -78,8 +91,12 @@ pub struct Radio<'a> {
     snapshot: Snapshot,
     gaps: Gaps,
     lines: Lines,
-    /// Access units whose last packet has left.
+    /// Packets that have left.
     sent: u64,
+    /// What the network said last: packets taken, and times that it took none.
+    answers: u64,
+    /// Nothing gets through.
+    troubled: bool,
     shown: Shown,
     /// The state that systemd shows.
     told: Option<State>,
@@ -113,6 +130,8 @@ impl<'a> Radio<'a> {
             gaps: Gaps::default(),
             lines: Lines::default(),
             sent: 0,
+            answers: 0,
+            troubled: false,
             shown: Shown::Starting,
             told: None,
             ready: false,
@@ -132,13 +151,15 @@ impl<'a> Radio<'a> {
             None | Some(Fault::DarkDied) => (State::Stopping, None),
             Some(fault) => (State::Tripped, Some(fault)),
         };
-        if end.is_none() {
+        if self.stop.load(Ordering::Relaxed) {
+            // Otherwise the supervisor starts both sides again, or ends; systemd is not to wait for an end meanwhile.
             self.devices.service.stopping();
-            if let Some(watchdog) = self.devices.watchdog.take()
-                && let Err(fault) = watchdog.stop()
-            {
-                log::warn!("{fault}: the board may reset");
-            }
+        }
+        if end.is_none()
+            && let Some(watchdog) = self.devices.watchdog.take()
+            && let Err(fault) = watchdog.stop()
+        {
+            log::warn!("{fault}: the board may reset");
         }
         self.snapshot.uptime_ms = now.0 / 1000;
         if let Err(error) = self.devices.file.last(&self.snapshot) {
@@ -179,12 +200,16 @@ impl<'a> Radio<'a> {
             let now = self.clock.now();
             let polled = self.link.poll(interlock.permit(now).as_ref(), now);
             let counts = self.link.counts();
-            if counts.units_sent > self.sent {
-                self.sent = counts.units_sent;
-                (self.snapshot.units, self.snapshot.bytes) = (counts.units_sent, counts.payload_bytes);
+            (self.snapshot.units, self.snapshot.bytes) = (counts.units_sent, counts.payload_bytes);
+            if counts.packets > self.sent {
+                self.sent = counts.packets;
                 if let (Some(heartbeat), Some(permit)) = (&mut self.heartbeat, interlock.permit(now)) {
                     heartbeat.sent(permit, now)?;
                 }
+            }
+            let answers = counts.packets + counts.busy + counts.down;
+            if answers > self.answers {
+                self.answers = answers;
                 if self.progress.sent(now) {
                     self.feed()?;
                 }
@@ -201,6 +226,14 @@ impl<'a> Radio<'a> {
     }
 
     fn tell(&mut self, now: Micros) {
+        let trouble = self.link.trouble();
+        if trouble.is_some() != self.troubled {
+            self.troubled = trouble.is_some();
+            match trouble {
+                Some(error) => log::warn!("nothing gets through: {error}: check the radio and [link]"),
+                None => log::warn!("the network takes packets again"),
+            }
+        }
         if let Some(led) = &mut self.devices.led
             && led.tick(now, self.shown).is_err()
         {

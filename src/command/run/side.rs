@@ -12,25 +12,28 @@ use rustix::time::{ClockId, clock_gettime};
 
 use voile::base::clock::RealClock;
 use voile::base::{Fault, Micros};
+use voile::config::Config;
 use voile::sandbox::{self, Isolated, Side};
 use voile::seam::{Inflow, Outflow};
 
-use super::super::{Failure, INTERNAL};
+use super::super::{Failure, INTERNAL, USAGE};
 
+/// The variable that holds the text of the configuration file that `--config` names.
+pub const CONFIGURATION: &str = "VOILE_CONFIGURATION";
 /// The exit code of a side that lost the other one.
 pub const OTHER_GONE: u8 = 6;
 /// The exit code of a lit side that lost the other one before anything was sent.
 pub const NOTHING_SENT: u8 = 8;
 /// The exit code of a dark side whose camera broke off in flight.
 pub const CAMERA_BROKE: u8 = 7;
-/// The exit code of a lit side that tripped is this and the fault's number.
-const TRIP: u8 = 100;
+/// The exit code of a lit side that tripped is this and the fault's number: beyond 101, with which a panic ends.
+const TRIP: u8 = 110;
 
 /// What the supervisor tells either side.
 #[derive(Args)]
 pub struct Common {
     #[arg(long)]
-    pub config: Option<PathBuf>,
+    config: Option<PathBuf>,
     /// When the service started, on the machine's monotonic clock.
     #[arg(long)]
     begun_us: u64,
@@ -40,6 +43,13 @@ pub struct Common {
 }
 
 impl Common {
+    /// The configuration that the supervisor has read; the file may say something else by now.
+    pub fn configuration(&self) -> Result<Config, Failure> {
+        let Some(path) = &self.config else { return Ok(Config::default()) };
+        let text = std::env::var(CONFIGURATION).map_err(|error| Failure::new(INTERNAL, error))?;
+        Config::parse(path, &text).map_err(|error| Failure::new(USAGE, error))
+    }
+
     /// The supervisor's clock. To be asked before rights are given up: the first look at the machine's clock finds out how.
     pub fn clock(&self) -> RealClock {
         RealClock::started(Micros(monotonic_us().saturating_sub(self.begun_us)))
@@ -108,6 +118,6 @@ mod tests {
         for fault in Fault::ALL {
             assert_eq!(fault_of(i32::from(code_of(fault))), Some(fault));
         }
-        assert_eq!([0, 5, 99, 255].map(fault_of), [None; 4]);
+        assert_eq!([0, 5, 101, 109, 255].map(fault_of), [None; 5]);
     }
 }
