@@ -34,6 +34,14 @@ fn sources(folder: &Path, found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Whether a file's own code climbs to the crate's root by `super::`, past its room's door.
+fn climbs_out(inside: &Path, text: &str) -> bool {
+    let depth = inside.components().count() - usize::from(inside.ends_with("mod.rs"));
+    let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let is_test = inside.file_stem().is_some_and(|stem| stem.to_string_lossy().ends_with("tests"));
+    !is_test && code.contains(&"super::".repeat(depth))
+}
+
 /// The rooms that a file names after `crate::`, comments left out.
 fn imports(text: &str, problems: &mut Vec<String>) -> BTreeSet<String> {
     let code: String =
@@ -69,7 +77,11 @@ fn no_room_imports_what_the_table_does_not_list() {
             continue;
         }
         let mut found = Vec::new();
-        let rooms = imports(&fs::read_to_string(&file).expect("readable"), &mut found);
+        let text = fs::read_to_string(&file).expect("readable");
+        if climbs_out(file.strip_prefix(&root).expect("below src"), &text) {
+            found.push("reaches other rooms by `super`: write `crate::ROOM`".to_owned());
+        }
+        let rooms = imports(&text, &mut found);
         problems.extend(found.into_iter().map(|problem| format!("{}: {problem}", file.display())));
         match TABLE.iter().find(|(name, _)| *name == room) {
             None => problems.push(format!("{}: the room `{room}` is not in the table", file.display())),
@@ -94,6 +106,11 @@ fn only_the_mint_names_the_fields_of_a_redacted_frame() {
         .map(|file| file.strip_prefix(&root).expect("below src").to_owned())
         .collect();
     assert_eq!(minting, [Path::new("mask/redacted.rs")]);
+    // And there is one place in it that makes one.
+    let leaf = fs::read_to_string(root.join("mask/redacted.rs")).expect("readable");
+    let code = leaf.split("#[cfg(test)]").next().unwrap_or_default();
+    let made = ["RedactedFrame { ", "Self { "].map(|literal| code.matches(literal).count());
+    assert_eq!(made, [1, 0], "another way to make a redacted frame");
 }
 
 #[test]

@@ -146,6 +146,7 @@ mod tests {
         assert_eq!((config.link.mtu, config.link.destination.port()), (1200, 5600));
         assert_eq!((config.interlock.watchdog_s, config.sandbox_min), (15, 3));
         assert_eq!(config.canary_every, Micros::from_ms(5_000));
+        assert_eq!(parse("").expect("valid").canary_every, Micros::from_ms(10_000));
         assert_eq!(config.on_link, crate::encode::Codec::Av1);
         for (backend, codec) in [("openh264", crate::encode::Codec::H264), ("rav1e", crate::encode::Codec::Av1)] {
             let config = parse(&format!("[encode]\nbackend = \"{backend}\"\n")).expect("a codec goes without saying");
