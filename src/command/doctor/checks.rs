@@ -55,6 +55,7 @@ pub fn all(config: &Config, file: Option<&Path>, tell: &mut dyn FnMut(Finding)) 
     if let Ok(detector) = detector {
         tell(fly(config, &detector));
     }
+    tell(height(config));
     let missing = "a hung board would keep its radio on: wire one to the radio's switch, set [interlock] heartbeat";
     tell(line("heartbeat", config.interlock.heartbeat.as_deref(), Some(missing), Place::output));
     tell(line("led", config.interlock.led.as_deref(), None, Place::output));
@@ -217,6 +218,13 @@ fn fly(config: &Config, detector: &Detector) -> Finding {
         Ok(Err(fault)) => Finding::fail("canary", format_args!("{fault}: choose another encode.backend")),
         Err(error) => Finding::fail("canary", error),
     }
+}
+
+/// What the density of the ground is reckoned from, which nothing on the board can check.
+fn height(config: &Config) -> Finding {
+    let (least, cap) = (config.mask.density.min_height_m, config.mask.density.max_px_per_m);
+    let told = "is taken for granted ([density] min_height_m)";
+    Finding::ok("height", format_args!("{least} m at least {told}; below, people are sent finer than {cap} px/m"))
 }
 
 /// Requests a line as the service would, in its safe state, and lets go of it.
