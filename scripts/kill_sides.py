@@ -143,8 +143,8 @@ def play(voile: str, folder: Path, clip: Path, seed: int, number: int) -> dict:
                      "leaks": told, "late": radio.late}
 
 
-def campaign(voile: str, folder: Path, clip: Path, seed: int, rounds: list[int], services: int) -> None:
-    """Plays rounds, several at once, and keeps the results and the evidence of those that failed."""
+def campaign(voile: str, results: Path, clip: Path, seed: int, rounds: list[int], services: int) -> None:
+    """Plays rounds, several at once; adds to the results, and keeps beside them the evidence of those that failed."""
     lock, waiting, begun, played = threading.Lock(), iter(rounds), time.monotonic(), 0
 
     def work() -> None:
@@ -154,10 +154,10 @@ def campaign(voile: str, folder: Path, clip: Path, seed: int, rounds: list[int],
                 number = next(waiting, None)
             if number is None:
                 return
-            place = folder / f"{seed}-{number}"
+            place = results.parent / f"{seed}-{number}"
             result = play(voile, place, clip, seed, number)
-            with lock, (folder / f"{seed}.jsonl").open("a") as results:
-                results.write(json.dumps(result) + "\n")
+            with lock, results.open("a") as file:
+                file.write(json.dumps(result) + "\n")
                 played += 1
                 spent = time.monotonic() - begun
                 print(f"round {number}, {played} of {len(rounds)} after {spent:.0f} s", file=sys.stderr)
@@ -219,9 +219,10 @@ def main() -> int:
     rounds, results = range(math.ceil(events / ROUND)), folder / f"{seed}-{build}.jsonl"
     results.touch()
     done = {json.loads(line)["round"] for line in results.read_text().splitlines()}
-    campaign(voile, folder, clip, seed, [number for number in rounds if number not in done], services)
+    campaign(voile, results, clip, seed, [number for number in rounds if number not in done], services)
     lines = map(json.loads, results.read_text().splitlines())
-    return 0 if report([line for line in lines if line["round"] in rounds]) else 1
+    played = [line for line in lines if line["round"] in rounds]
+    return 0 if report(played) and len(played) == len(rounds) else 1
 
 
 sys.exit(main())
