@@ -3,11 +3,12 @@
 //! Written beside and renamed, at most once in [`super::EVERY`]. Not made durable: it lives in memory (`/run/voile`),
 //! and a reboot starts anew. Everybody may read it. After the first writing no memory is allocated for it.
 
-use std::fs::{self, File};
+use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write};
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::{OpenOptionsExt as _, PermissionsExt as _};
 use std::path::{Path, PathBuf};
 
+use rustix::fs::OFlags;
 use serde::Serialize;
 
 use super::{EVERY, HealthError, Snapshot, State};
@@ -65,15 +66,35 @@ impl HealthFile {
     /// [`HealthError::File`].
     pub fn tripped(mut self, fault: Fault) -> Result<(), HealthError> {
         let mut amend = || {
-            let mut told: serde_json::Map<String, serde_json::Value> = match File::open(&self.path) {
+            let mut told: serde_json::Map<String, serde_json::Value> = match self.open() {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
                 file => serde_json::from_reader(file?.take(SIZE_MAX))?,
             };
+            // Whatever lies there is of a side that has ended; a pipe would hold up whoever opens it.
+            match fs::remove_file(&self.beside) {
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                _ => {}
+            }
             told.insert("state".to_owned(), State::Tripped.word().into());
             told.insert("trip".to_owned(), fault.to_string().into());
             self.write(&told)
         };
         amend().map_err(|error| HealthError::File { path: self.path, reason: error.to_string() })
+    }
+
+    /// Frames, slates among them and access units, as the side that wrote the file had counted them last; `None` where it
+    /// has said nothing that can be read.
+    pub fn counted(&self) -> Option<[u64; 3]> {
+        let told: serde_json::Value = serde_json::from_reader(self.open().ok()?.take(SIZE_MAX)).ok()?;
+        let slates = told["slates"].as_object()?.values().filter_map(serde_json::Value::as_u64).sum();
+        Some([told["frames"].as_u64()?, slates, told["units"].as_u64()?])
+    }
+
+    /// Opens it for reading, if it is a file: a side that lies could have put a pipe there, on which a trip would wait.
+    fn open(&self) -> io::Result<File> {
+        let flags = (OFlags::NONBLOCK | OFlags::NOFOLLOW).bits().cast_signed();
+        let file = OpenOptions::new().read(true).custom_flags(flags).open(&self.path)?;
+        if file.metadata()?.is_file() { Ok(file) } else { Err(io::Error::other("it is no file")) }
     }
 
     fn write(&mut self, told: &impl Serialize) -> io::Result<()> {
@@ -148,12 +169,18 @@ mod tests {
         let read: serde_json::Value = serde_json::from_slice(&fs::read(&path).expect("read")).expect("JSON");
         assert_eq!((&read["state"], &read["trip"]), (&"tripped".into(), &"died too often".into()));
         assert_eq!(read["frames"], 7);
+        assert_eq!(HealthFile::new(&path).counted(), Some([7, 0, 0]));
         fs::write(&path, "a list: []").expect("written");
         assert!(tripped().expect_err("no JSON").to_string().contains(NAME));
         fs::write(&path, "[]").expect("written");
         assert!(tripped().expect_err("no map").to_string().contains(NAME));
         fs::write(&path, format!("{{{}}}", " ".repeat(1 << 17))).expect("written");
         assert!(tripped().expect_err("too long").to_string().contains(NAME));
+        assert_eq!(HealthFile::new(&path).counted(), None);
+        fs::remove_file(&path).expect("removed");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().expect("runs");
+        assert!(made.success() && HealthFile::new(&path).counted().is_none(), "and it does not wait");
+        assert!(tripped().expect_err("a pipe").to_string().contains("no file"));
     }
 
     #[test]

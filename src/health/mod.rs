@@ -148,7 +148,7 @@ fn words<S: Serializer>(fault: &Option<Fault>, serializer: S) -> Result<S::Ok, S
     }
 }
 
-/// How the service fares at one moment. Counts are since its start and cover both sides across their restarts.
+/// How the service fares at one moment. Counts are since the sides were last started, those of starts since the service's.
 /// Figures are of the newest frame, `None` before the first, and where it had none.
 #[derive(Clone, Debug, Serialize)]
 pub struct Snapshot {
@@ -175,7 +175,7 @@ pub struct Snapshot {
     pub clear_share: Option<f32>,
     /// Highest pixel density sent clear, in pixels per metre.
     pub px_per_m: Option<f32>,
-    /// From capture to sending, in milliseconds.
+    /// From capture to the news that the frame is redacted, in milliseconds: without what the encoder holds back and pacing.
     pub latency_ms: Option<f32>,
     /// Starts of the dark side after a death.
     pub restarts_dark: u64,

@@ -68,7 +68,11 @@ pub(super) fn write(out: &mut impl Write, snapshot: &Snapshot) -> fmt::Result {
             "Highest pixel density sent clear in the newest frame.",
             snapshot.px_per_m.map(f64::from),
         ),
-        ("voile_latency_seconds", "From capture to sending.", snapshot.latency_ms.map(|ms| seconds(f64::from(ms)))),
+        (
+            "voile_latency_seconds",
+            "From capture to the news that the frame is redacted.",
+            snapshot.latency_ms.map(|ms| seconds(f64::from(ms))),
+        ),
     ] {
         head(out, name, "gauge", what)?;
         if let Some(value) = value.filter(|value| value.is_finite()) {

@@ -80,11 +80,11 @@ pub struct Record {
     pub unix_s: u64,
     /// Milliseconds since the service started.
     pub uptime_ms: u64,
-    /// Frames redacted until then.
+    /// Frames redacted until then, since the sides were last started.
     pub frames: u64,
     /// Slates among them.
     pub slates: u64,
-    /// Access units sent until then.
+    /// Access units sent until then, likewise.
     pub units: u64,
     /// Starts of either side after a death.
     pub restarts: u64,

@@ -95,6 +95,12 @@ fn died_too_often() {
     assert!(service.said().contains("tripped: died too often"), "{}", service.said());
     let told = health(service.folder.path());
     assert_eq!((&told["state"], &told["trip"]), (&"tripped".into(), &"died too often".into()), "{told}");
+    let record: serde_json::Value =
+        serde_json::from_slice(&fs::read(service.folder.path().join("state/tripped")).unwrap()).unwrap();
+    for count in ["frames", "units"] {
+        assert_eq!(record[count], told[count], "{record}");
+    }
+    assert!(record["restarts"].as_u64() >= Some(6), "{record}");
     // What was received before the last death lies in the socket; nothing comes after.
     while service.packet(None, Duration::from_millis(1)).is_some() {}
     assert!(service.packet(None, Duration::from_millis(500)).is_none(), "nothing leaves");

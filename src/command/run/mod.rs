@@ -241,13 +241,16 @@ impl Flight {
     fn trip(&self, latch: &mut Latch, fault: Fault, deaths: &[Restarts; 2]) -> Failure {
         let unix = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
         let restarts = deaths.iter().map(Restarts::total).sum();
-        let record = Record { restarts, ..Record::new(fault, unix.as_secs(), self.clock.now()) };
+        let health = HealthFile::new(&self.runtime.join(health::file::NAME));
+        let [frames, slates, units] = health.counted().unwrap_or_default();
+        let record = Record::new(fault, unix.as_secs(), self.clock.now());
+        let record = Record { frames, slates, units, restarts, ..record };
         let unlatched = latch.trip(record).err();
         // Also where the latch could not be written: after a reset nobody would know of the trip, and it would be sent.
         self.disarm();
         let kept = unlatched.map(|error| format!("; {error}")).unwrap_or_default();
         // The side that tells how the service fares is gone, and may have known of no trip.
-        if let Err(error) = HealthFile::new(&self.runtime.join(health::file::NAME)).tripped(fault) {
+        if let Err(error) = health.tripped(fault) {
             log::warn!("{error}");
         }
         let reset = self.state.join("reset");
