@@ -1,6 +1,6 @@
 """Write the trained network as ONNX in f32: what quantise.py is held against.
 
-    python models/train/export.py --checkpoint OUT/best.pt
+    python models/train/export.py --checkpoint OUT/best.pt [--blend OTHER.pt=SHARE ...]
 
 The graph is written node by node rather than traced, so that it holds only
 what is meant: no shape arithmetic and no sizes but those of the input and
@@ -19,7 +19,7 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from net import CELL, Veil, beside, folded, set_folded
+from net import CELL, beside, folded, network, set_folded
 
 MODEL = Path(__file__).resolve().parents[1] / "veil.onnx"
 REAL = Path("veil-f32.onnx")
@@ -147,25 +147,34 @@ def deliver(model, path):
     print(f"{len(model)} bytes, {digest}  {path.name}")
 
 
+def averaged(net, others):
+    """Makes `net` the average of itself and others, given as (file, share); its own share is the rest."""
+    mixed = [(1 - sum(share for _, share in others), folded(net))]
+    mixed += [(share, folded(beside(net, path))) for path, share in others]
+    layers = zip(*(pairs for _, pairs in mixed), strict=True)
+    shares = [share for share, _ in mixed]
+    set_folded(net, [[sum(s * t for s, t in zip(shares, of)) for of in zip(*layer)] for layer in layers])
+    return net.eval()
+
+
+def part(text):
+    """FILE=SHARE as a file and its share."""
+    path, _, share = text.rpartition("=")
+    return path, float(share)
+
+
 def main():
     """Read a checkpoint, write the model and its hash."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--checkpoint", required=True)
+    parser.add_argument("--checkpoint", required=True, help="or an exported f32 model")
     parser.add_argument("--model", default=REAL)
-    parser.add_argument("--blend", help="checkpoint to average the weights with, of this network or the one before")
-    parser.add_argument("--share", type=float, default=0.5, help="of the blended checkpoint")
+    parser.add_argument(
+        "--blend", type=part, action="append", default=[], metavar="FILE=SHARE",
+        help="checkpoint or model to average the weights with, of this network or the one before",
+    )  # fmt: skip
     asked = parser.parse_args()
 
-    def mix(new, old):
-        return torch.lerp(new, old, asked.share)
-
-    net = Veil()
-    net.load_state_dict(torch.load(asked.checkpoint, weights_only=True)["average"])
-    if asked.blend:
-        other = beside(net, torch.load(asked.blend, weights_only=True)["average"])
-        pairs = zip(folded(net), folded(other), strict=True)
-        set_folded(net, [tuple(map(mix, new, old)) for new, old in pairs])
-    net.eval()
+    net = averaged(network(asked.checkpoint), asked.blend)
     model = build(net)
     off = difference(net, model)
     print(f"largest difference {off:.2e}")

@@ -132,9 +132,11 @@ def renamed(state):
     return {name.replace("down16.2.", "wide."): value for name, value in state.items()}
 
 
-def beside(net, state):
-    """A network of these weights; layers that they lack are as in `net`, unheard."""
-    other = Veil()
+def beside(net, path):
+    """The trained network of a file; layers that an older one lacks are as in `net`, unheard."""
+    if str(path).endswith(".onnx"):
+        return network(path)
+    other, state = Veil(), torch.load(path, weights_only=True)["average"]
     other.load_state_dict(net.state_dict())
     with torch.no_grad():
         other.around[0].weight.zero_()
@@ -165,6 +167,16 @@ def grow(net, state, images):
             norm.running_var.copy_(seen[0].var((0, 2, 3)))
         net.around[0].weight.mul_(0.1)
         net.around[0].bias.fill_(0.02)
+
+
+def network(path):
+    """The trained network of a checkpoint or an exported model."""
+    net = Veil()
+    if str(path).endswith(".onnx"):
+        set_folded(net, exported_weights(path))
+    else:
+        net.load_state_dict(torch.load(path, weights_only=True)["average"])
+    return net.eval()
 
 
 def exported_weights(path):

@@ -20,21 +20,11 @@ from torch.nn import functional as F
 
 import data
 from export import MODEL, Nodes, deliver, sealed
-from net import Veil, exported_weights, folded, set_folded, twice
+from net import folded, network, twice
 from passes import planar
 
 CALIBRATION = 64  # training pictures that choose the scales
 SAMPLES = 20_000  # values kept per layer and picture
-
-
-def network(checkpoint):
-    """The trained network, from a checkpoint or an exported model."""
-    net = Veil()
-    if str(checkpoint).endswith(".onnx"):
-        set_folded(net, exported_weights(checkpoint))
-    else:
-        net.load_state_dict(torch.load(checkpoint, weights_only=True)["average"])
-    return net.eval()
 
 
 def run(pairs, image, seen):

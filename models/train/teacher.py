@@ -25,7 +25,7 @@ from torch.nn import functional as F
 
 import data
 import score
-from train import Average, annealed, batches, judge, loss_of, raised, settle
+from train import Average, annealed, batches, covering_alone, judge, loss_of, settle
 
 # Inputs, outputs, side, stride and expansion of each block.
 BLOCKS = [
@@ -197,7 +197,7 @@ def main():
         images, targets, weights, heads = next(stream)
         net.train()
         native = net((images.float() / 255).to(memory_format=torch.channels_last))
-        loss = loss_of(native, F.max_pool2d(raised(native), 2), targets, weights, heads)
+        loss = loss_of(native, covering_alone(native), targets, weights, heads)
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(back + above, 5)

@@ -3,9 +3,9 @@
     python models/train/train.py --data DATA --start OLD.onnx --minutes 60 [--teacher TEACHER.pt]
 
 With a teacher (teacher.py) the network learns, beside the labels, where that
-finds persons in each crop before it is degraded. Writes OUT/last.pt (to resume from) every 100 steps and,
-whenever the held-out pictures are covered better, OUT/best.pt. Reads training
-sets only.
+finds persons in each crop before it is degraded. Writes OUT/last.pt (to resume from)
+every 100 steps and, whenever the held-out pictures are covered better,
+OUT/best.pt. Reads training sets only.
 """
 
 import argparse
@@ -29,9 +29,9 @@ from net import Veil, grow, load_folded, twice
 from passes import SURER, score_maps
 
 JUDGED_AT = 0.10  # over_mask at which head leaks are compared
-TEACHER_SURER = (0.0, 2.0, 2.5)  # as SURER: what serves the teacher's passes best on held-out pictures
+TEACHER_SURER = (0.0, 1.2, 1.5)  # as SURER, of the teacher's passes (LOG.md)
 LESSONS = 512  # crops that the teacher looked at last, kept to be drawn from
-SHOWN = 3  # times, on average, that each is drawn: the teacher costs as much as a step
+SHOWN = 4  # times, on average, that each is drawn: the teacher costs as much as a step
 
 
 class Stream(IterableDataset):
@@ -152,21 +152,21 @@ def weakest_loss(logits, heads):
     return focal.sum() / max(len(present), 8)
 
 
-def raised(native):
-    """Logits at native size, a person's with the odds of the cell below added, as in passes.py."""
-    person, vehicle = native[:, :1], native[:, 1:]
-    below = F.pad(person[:, :, 1:], (0, 0, 0, 1), value=-100.0)
-    return torch.cat([torch.logaddexp(person, below), vehicle], 1)
+def covering_alone(native):
+    """Logits of the 16 px cells by the native pass: the highest score of a cell's four parts.
+
+    Without the odds of the cell below, which are added in use: a head's own cells are to be as sure as they can (LOG.md).
+    """
+    return F.max_pool2d(native, 2)
 
 
 def coverings(native, half, quarter, surer=SURER):
     """Logits of the 16 px cells that decide covering.
 
-    A cell takes the highest score of its four parts at native size, and the
-    odds of the passes at native, half and quarter size add up: what one of
+    The odds of the passes at native, half and quarter size add up: what one of
     them finds need not be found by the others, and what several suspect counts.
     """
-    passes = [F.max_pool2d(raised(native), 2), half, twice(quarter)]
+    passes = [covering_alone(native), half, twice(quarter)]
     lowered = [logits - less for logits, less in zip(passes, surer)]
     return torch.logsumexp(torch.stack(lowered), 0)
 
@@ -192,10 +192,7 @@ def divergence(logits, taught):
 
 
 def taught_loss(native, covering, taught):
-    """As `loss_of`, of the persons that a teacher finds instead of the labels'.
-
-    Of vehicles the teacher knows less than the network that it teaches.
-    """
+    """As `loss_of`, of the persons that a teacher finds instead of the labels'; its vehicles do not help (LOG.md)."""
     pairs = zip((0.3, 0.7), (native, covering), taught)
     return sum(share * divergence(logits[:, :1], finds) for share, logits, finds in pairs)
 

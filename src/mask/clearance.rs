@@ -33,10 +33,10 @@ impl Bounds {
     pub const LOOKAHEAD_MS: RangeInclusive<u64> = 0..=500;
     /// Milliseconds. A person at 2 m/s walks a metre in the longest.
     pub const EVIDENCE_AGE_MAX_MS: RangeInclusive<u64> = 0..=500;
-    /// What the network gives for a person, 0 to 1. Above, more than a fifth of the heads on its held-out sequences leak
-    /// from a single look (the sweep in `models/README.md`).
+    /// What the network gives for a person, 0 to 1. At the weak end a sixth of the heads on its held-out sequences leak from
+    /// a single look (`models/README.md`, Thresholds).
     pub const PERSON_THRESHOLD: RangeInclusive<f32> = 0.01..=0.8;
-    /// What the network gives for a vehicle, 0 to 1. Above, less than 0.6 of the vehicles' area is covered, as above.
+    /// What the network gives for a vehicle, 0 to 1. At the weak end two thirds of the vehicles' area is covered there.
     pub const VEHICLE_THRESHOLD: RangeInclusive<f32> = 0.01..=0.74;
     /// As the thresholds. Above, too little is left of what only one look has seen.
     pub const SURE_THRESHOLD: RangeInclusive<f32> = 0.01..=0.8;
