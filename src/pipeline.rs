@@ -117,7 +117,7 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Adds another stream's counts; of several ends that were not clean, the first stays.
+    /// Adds another stream's counts; the first trip stays. What ended a clip is told of each by itself.
     pub fn add(&mut self, other: Self) {
         self.frames += other.frames;
         self.dropped += other.dropped;
@@ -125,9 +125,6 @@ impl Outcome {
             *sum += more;
         }
         self.tripped = self.tripped.or(other.tripped);
-        if self.camera.is_none() {
-            self.camera = other.camera;
-        }
     }
 }
 

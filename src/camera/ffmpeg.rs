@@ -31,9 +31,9 @@ impl Default for Programs {
 }
 
 /// Every decoded frame goes through once, whatever its time stamp; frames line up with truth files by number.
-const EVERY_FRAME: [&str; 2] = ["-fps_mode", "passthrough"];
+pub(crate) const EVERY_FRAME: [&str; 2] = ["-fps_mode", "passthrough"];
 /// The same before ffmpeg 5.1; gone in newer ones.
-const EVERY_FRAME_OLD: [&str; 2] = ["-vsync", "passthrough"];
+pub(crate) const EVERY_FRAME_OLD: [&str; 2] = ["-vsync", "passthrough"];
 
 /// What ffmpeg says, in one of these ways, of a file that ends too early; the containers that do not say how many frames
 /// they hold, Matroska first of all, end well even then.

@@ -28,6 +28,7 @@ mod y4m_write;
 pub use clip::{Clip, open, open_with};
 pub use error::CameraError;
 pub use faulty::{Faulty, LETTERS};
+pub(crate) use ffmpeg::{EVERY_FRAME, EVERY_FRAME_OLD};
 pub use ffmpeg::{Ffmpeg, Programs};
 pub use flight_log::{FlightLog, FlightLogError};
 pub use source::{Settings, Source, live};

@@ -47,10 +47,6 @@ impl Stills {
                 return Err(CameraError::SameStem { path: path_name(directory), first, second });
             }
         }
-        drop(stems);
-        for (index, still) in (0..).zip(&mut list) {
-            still.index = index;
-        }
         if list.is_empty() { Err(CameraError::NoStills { path: path_name(directory) }) } else { Ok(Self { list }) }
     }
 
@@ -87,7 +83,7 @@ fn list(directory: &Path) -> Result<Vec<Still>, CameraError> {
         let path = entry.map_err(unreadable)?.path();
         // A link to nowhere stays in the list, so that opening it says so; pipes and directories do not.
         if is_still(&path) && path.metadata().map_or(true, |about| about.is_file()) {
-            list.push(Still { path, index: 0 });
+            list.push(Still { path });
         }
     }
     list.sort_by(|a, b| a.path.cmp(&b.path));
@@ -104,8 +100,6 @@ fn is_still(path: &Path) -> bool {
 #[derive(Clone, Debug)]
 pub struct Still {
     path: PathBuf,
-    /// Its place in the list, from 0.
-    index: u64,
 }
 
 impl Still {
@@ -119,11 +113,11 @@ impl Still {
         self.path.file_stem().unwrap_or_default()
     }
 
-    /// Reads the file and its header.
+    /// Reads the file and its header; its frame will have this number.
     ///
     /// # Errors
     /// [`CameraError::Open`], or [`CameraError::Still`] if it is no image or not one that is supported.
-    pub fn camera(&self) -> Result<StillCamera, CameraError> {
+    pub fn camera(&self, number: u64) -> Result<StillCamera, CameraError> {
         let path = path_name(&self.path);
         let unreadable = |reason: String, mend| CameraError::Open { path: path.clone(), reason, mend };
         let mut coded = Zeroizing::new(Vec::new());
@@ -142,7 +136,7 @@ impl Still {
             Ok(_) => {}
         }
         match stills_decode::size(&coded) {
-            Ok(size) => Ok(StillCamera { coded: Some(coded), path, size, index: self.index }),
+            Ok(size) => Ok(StillCamera { coded: Some(coded), path, size, number }),
             Err(refusal) => Err(refused(path, refusal)),
         }
     }
@@ -152,12 +146,12 @@ fn refused(path: String, Refusal { reason, mend }: Refusal) -> CameraError {
     CameraError::Still { path, reason: one_line(&reason), mend }
 }
 
-/// A camera that delivers one still as packed I420, limited range, at time 0; its number is its place in the list.
+/// A camera that delivers one still as packed I420, limited range, with a given number, at time 0.
 pub struct StillCamera {
     coded: Option<Zeroizing<Vec<u8>>>,
     path: String,
     size: Size,
-    index: u64,
+    number: u64,
 }
 
 impl Camera for StillCamera {
@@ -170,7 +164,7 @@ impl Camera for StillCamera {
     fn next(&mut self, pool: &FramePool) -> Result<Option<RawFrame>, CameraError> {
         check_pool(self.mode(), pool)?;
         let Some(coded) = self.coded.take() else { return Ok(None) };
-        let mut frame = pool.take(self.index, Micros(0));
+        let mut frame = pool.take(self.number, Micros(0));
         match stills_decode::decode(&coded, &mut frame) {
             Ok(()) => Ok(Some(frame)),
             Err(refusal) => Err(refused(self.path.clone(), refusal)),
@@ -238,7 +232,7 @@ mod tests {
     fn a_file_that_is_no_image_is_named_and_the_others_stay_good() {
         let directory = directory(&[("a.png", b"just text"), ("b.jpg", b""), ("c.png", &png(5, 3))]);
         let stills = Stills::open(directory.path()).unwrap();
-        let opened: Vec<_> = stills.iter().map(Still::camera).collect();
+        let opened: Vec<_> = (0..).zip(&stills).map(|(number, still)| still.camera(number)).collect();
         let texts: Vec<_> = opened.iter().filter_map(|camera| camera.as_ref().err()).map(ToString::to_string).collect();
         let name = |name| directory.path().join(name).display().to_string();
         let reason =
@@ -263,7 +257,7 @@ mod tests {
         let whole = png(40, 30);
         let directory = directory(&[("cut.png", &whole[..whole.len() - 30])]);
         let stills = Stills::open(directory.path()).unwrap();
-        let mut camera = stills.iter().next().unwrap().camera().unwrap();
+        let mut camera = stills.iter().next().unwrap().camera(0).unwrap();
         let pool = FramePool::new(camera.mode().shape, 1);
         let text = camera.next(&pool).err().unwrap().to_string();
         assert!(text.contains("cut.png: ") && text.ends_with(": save it again as JPEG or PNG: ffmpeg -i IN OUT.png"));
@@ -275,7 +269,7 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         std::os::unix::fs::symlink("nowhere", directory.path().join("a.jpg")).unwrap();
         let stills = Stills::open(directory.path()).unwrap();
-        let text = stills.iter().next().unwrap().camera().err().unwrap().to_string();
+        let text = stills.iter().next().unwrap().camera(0).err().unwrap().to_string();
         assert!(text.contains("a.jpg: No such file") && text.ends_with(": check the file and its rights"), "{text}");
     }
 

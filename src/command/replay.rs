@@ -297,11 +297,11 @@ impl Replay {
         };
         let mut sizes: Option<(Size, Size)> = None;
         let still_settings = mask::Settings { parts: Parts::STILL, ..config.mask.clone() };
-        for still in stills.iter() {
+        for (number, still) in (0..).zip(stills) {
             if stop.load(Ordering::Relaxed) {
                 break;
             }
-            let camera = match still.camera() {
+            let camera = match still.camera(number) {
                 Ok(camera) => camera,
                 // The stills before it are good and stay; those after it may be as well.
                 Err(error) => {

@@ -1,12 +1,15 @@
 //! The hardware watchdog: resets the board when a side makes no progress.
 //!
 //! Relies on the kernel's `/dev/watchdog` and on [`super::Progress`] to say when to feed; it has no timer. Opening it
-//! starts it. It is closed in the orderly way (`V`, then close) in four cases only: the service stops on request or with
-//! its clip; it has tripped, after which a reset would take the LED and the health away, and a trip that could not be
-//! latched with them; a side refuses to start, which it would after a reset, too; or a lost camera's sides end in order,
-//! to be started again. While a latch is found at the start, it is not opened at all;
-//! otherwise a tripped board would reset for ever. Dropped in any other way, for example by a panic, it is left running
-//! and resets the board. A kernel built with
+//! starts it. It is closed in the orderly way (`V`, then close) in four cases only:
+//!
+//! - the service stops on request or with its clip;
+//! - it has tripped: a reset would take the LED and the health away, and the trip itself where it could not be latched;
+//! - a side refuses to start, which it would after a reset, too;
+//! - a camera was lost, and the sides end in order to be started again.
+//!
+//! While a latch is found at the start, it is not opened at all; otherwise a tripped board would reset for ever. Dropped
+//! in any other way, for example by a panic, it is left running and resets the board. A kernel built with
 //! `CONFIG_WATCHDOG_NOWAYOUT` ignores the orderly way; the latch holds over that reset as over any other.
 
 use std::fs::{File, OpenOptions};

@@ -1,8 +1,8 @@
 //! What is known of the last frames: how the camera moved between them, and the passes over some of them.
 //!
 //! Fixed capacity, forgets the oldest: a frame whose passes were forgotten has none, and is covered; so is one for which a
-//! forgotten pass would still be held. Only frames that a
-//! follower has looked at are steps, and a pass counts only if it names such a step by number and capture time.
+//! forgotten pass would still be held. Only frames that a follower has looked at are steps, and a pass counts only if it
+//! names such a step by number and capture time.
 
 use heapless::Deque;
 

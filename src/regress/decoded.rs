@@ -15,7 +15,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 
 use crate::base::geometry::CELL;
 use crate::base::{FramePool, Grid, Plane, RawFrame, Rect, Size};
-use crate::camera::{Camera, CameraError};
+use crate::camera::{Camera, CameraError, EVERY_FRAME, EVERY_FRAME_OLD};
 use crate::encode::Codec;
 
 use super::score::SentFrames;
@@ -120,9 +120,6 @@ impl Drop for Decoder {
 /// A program and the words that make it write Y4M to its standard output.
 type Candidate = (&'static str, Vec<OsString>);
 
-/// Every decoded frame goes through once: what ffmpeg calls it, and what it did before 5.1.
-const EVERY_FRAME: [&str; 2] = ["-fps_mode", "-vsync"];
-
 /// What can decode the stream, the one to be tried first in front. The next one's turn comes if a decoder is not
 /// installed or ends without a frame.
 fn decoders(stream: &Path, codec: Codec) -> Result<Vec<Candidate>, String> {
@@ -133,17 +130,17 @@ fn decoders(stream: &Path, codec: Codec) -> Result<Vec<Candidate>, String> {
         words.push(stream.clone().into_os_string());
         ("dav1d", words)
     };
-    let ffmpeg = |format: &str, every: &str| {
+    let ffmpeg = |format: &str, every: [&str; 2]| {
         let mut words = words(&format!("-v error -nostdin -threads 2 -f {format} -i"));
         let mut url = OsString::from("file:");
         url.push(&stream);
         words.push(url);
-        words.extend([every, "passthrough", "-f", "yuv4mpegpipe", "-strict", "-1", "-"].map(OsString::from));
+        words.extend(every.into_iter().chain(["-f", "yuv4mpegpipe", "-strict", "-1", "-"]).map(OsString::from));
         ("ffmpeg", words)
     };
     Ok(match codec {
-        Codec::Av1 => [dav1d()].into_iter().chain(EVERY_FRAME.map(|every| ffmpeg("ivf", every))).collect(),
-        Codec::H264 => EVERY_FRAME.map(|every| ffmpeg("h264", every)).into(),
+        Codec::Av1 => vec![dav1d(), ffmpeg("ivf", EVERY_FRAME), ffmpeg("ivf", EVERY_FRAME_OLD)],
+        Codec::H264 => vec![ffmpeg("h264", EVERY_FRAME), ffmpeg("h264", EVERY_FRAME_OLD)],
     })
 }
 

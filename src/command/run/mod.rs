@@ -185,12 +185,9 @@ impl Flight {
         let mut deaths = [Restarts::new(Policy::default()), Restarts::new(Policy::default())];
         // A camera that was there may come back, for instance on its cable; one that never was is for the operator.
         let mut lost = false;
-        loop {
+        let code = loop {
             match self.once(deaths.each_ref().map(Restarts::total))? {
-                End::Finished => {
-                    self.disarm();
-                    return Ok(ExitCode::SUCCESS);
-                }
+                End::Finished => break ExitCode::SUCCESS,
                 End::CameraLost => {
                     debug_assert_eq!(response(Fault::CameraLost), Response::Slate, "no trip");
                     lost = true;
@@ -198,10 +195,7 @@ impl Flight {
                     self.rest(self.clock.now().plus(CAMERA_AGAIN));
                 }
                 End::Refused(super::INPUT) if lost => self.rest(self.clock.now().plus(CAMERA_AGAIN)),
-                End::Refused(code) => {
-                    self.disarm();
-                    return Ok(ExitCode::from(code));
-                }
+                End::Refused(code) => break ExitCode::from(code),
                 End::Tripped(fault) => return Err(self.trip(latch, fault, &deaths)),
                 End::Died(side, status, sent) => {
                     let (index, fault) = match side {
@@ -220,10 +214,11 @@ impl Flight {
                 }
             }
             if self.stopping() {
-                self.disarm();
-                return Ok(ExitCode::SUCCESS);
+                break ExitCode::SUCCESS;
             }
-        }
+        };
+        self.disarm();
+        Ok(code)
     }
 
     /// Waits for a moment, or for the wish to stop.
