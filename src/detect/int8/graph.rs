@@ -1,10 +1,11 @@
 //! From an ONNX graph of standard quantised operators to a list of steps.
 //!
-//! Taken are `QLinearConv` (1x1 or 3x3, stride and dilation 1 or 2, as many zeros around as keep the size), `Concat` of
-//! two along the channels, and between a `DequantizeLinear` and a `QuantizeLinear` either `Add` of two or `Resize` to
-//! the nearest at twice the size; at the end `DequantizeLinear` and a `Conv` of 1x1 to the two logits. Every zero point
-//! is 0, every layer has a multiple of 16 channels, the input is `u8 [1, 3, H, W]`. That is what
-//! `models/train/quantise.py` writes.
+//! Taken are `QLinearConv` (1x1 or 3x3, stride and dilation 1 or 2, as many zeros around as keep the size; of each channel
+//! by itself 3x3 or 5x5 with dilation 1; of the picture also the mean of each 2x2, which halves it), `Concat` of two along
+//! the channels, and between a `DequantizeLinear` and a `QuantizeLinear` either `Add` of two or `Resize` to the nearest at
+//! twice the size; at the end `DequantizeLinear` and a `Conv` of 1x1 to the two logits. The input is `u8 [1, 3, H, W]`,
+//! every layer has a multiple of 16 channels. The zero point of weights is 0, and so is that of what is convolved by more
+//! than 1x1, doubled, or made by a depthwise convolution. That is what `models/train/quantise.py` writes.
 
 use std::collections::HashMap;
 
@@ -14,8 +15,8 @@ use tract_onnx::prelude::Framework;
 
 use super::conv::Conv;
 use super::head::Head;
-use super::kernel::{DEPTH, Kernel, LANES, Weights, winograd};
-use super::{Kind, Program, Step};
+use super::kernel::{DEPTH, Kernel, LANES, Weights, depthwise, winograd};
+use super::{Code, Kind, Program, Step};
 use crate::base::geometry::SCORE_CELL;
 
 /// Far above any network that a companion computer could run, and far below what would overflow.
@@ -42,12 +43,12 @@ pub enum Unsupported {
 enum Value {
     /// Codes in the maps of this number.
     Codes(usize),
-    /// Codes times a scale.
-    Real(usize, f32),
+    /// What codes stand for.
+    Real(usize, Code),
     /// The sum of two of these.
-    Sum([(usize, f32); 2]),
+    Sum([(usize, Code); 2]),
     /// One of these at twice the size.
-    Doubled(usize, f32),
+    Doubled(usize, Code),
 }
 
 /// Reads `bytes`; see [`Program::read`].
@@ -93,17 +94,11 @@ impl<'a> Reader<'a> {
         }
         let value = match node.op_type.as_str() {
             "QLinearConv" => Value::Codes(self.convolution(node)?),
-            "DequantizeLinear" => {
-                self.expect_zero(node, 2)?;
-                Value::Real(self.codes(node, 0)?, self.scale(node, 1)?)
-            }
-            "QuantizeLinear" => {
-                self.expect_zero(node, 2)?;
-                Value::Codes(self.coded(node)?)
-            }
+            "DequantizeLinear" => Value::Real(self.codes(node, 0)?, self.code(node, [1, 2])?),
+            "QuantizeLinear" => Value::Codes(self.coded(node)?),
             "Add" => match (self.value(node, 0)?, self.value(node, 1)?) {
-                (Value::Real(a, a_scale), Value::Real(b, b_scale)) if a != b && self.kinds[a] == self.kinds[b] => {
-                    Value::Sum([(a, a_scale), (b, b_scale)])
+                (Value::Real(a, a_code), Value::Real(b, b_code)) if a != b && self.kinds[a] == self.kinds[b] => {
+                    Value::Sum([(a, a_code), (b, b_code)])
                 }
                 _ => return Err("adds what is not two layers of one shape".to_owned()),
             },
@@ -114,7 +109,7 @@ impl<'a> Reader<'a> {
                     return Err(format!("resizes {ways:?} by {twice:?}, expected nearest, asymmetric, floor by 2"));
                 }
                 match self.value(node, 0)? {
-                    Value::Real(from, scale) => Value::Doubled(from, scale),
+                    Value::Real(from, code) => Value::Doubled(from, code),
                     _ => return Err("resizes what is not one layer".to_owned()),
                 }
             }
@@ -141,25 +136,35 @@ impl<'a> Reader<'a> {
     }
 
     fn convolution(&mut self, node: &NodeProto) -> Result<usize, String> {
-        for zero in [2, 5, 7] {
-            self.expect_zero(node, zero)?;
-        }
         let from = self.codes(node, 0)?;
+        let (given, made) = (self.code(node, [1, 2])?, self.code(node, [6, 7])?);
+        if self.zero(node, 5)? != 0 {
+            return Err("has weights whose zero point is not 0".to_owned());
+        }
         let tensor = self.constant(node, 3)?;
         let [outputs, inputs, side, down] = sides(tensor)?;
         let stride = single(node, "strides", 1)?;
         let dilation = single(node, "dilations", 1)?;
-        let reach = side / 2 * dilation;
-        let fits = side == down && matches!(side, 1 | 3) && matches!(stride, 1 | 2) && matches!(dilation, 1 | 2);
-        if !fits || single(node, "pads", 0)? != reach || integer(node, "group", 1) != 1 {
+        let reach = single(node, "pads", 0)?;
+        let colours = self.colours(from);
+        let by_itself = inputs == 1 && integer(node, "group", 1) == i64::try_from(colours).unwrap_or_default();
+        let fits = match (side, by_itself) {
+            (2, true) => return self.halved(node, from, [stride, dilation, reach], (given, made)),
+            (1 | 3, false) => matches!(dilation, 1 | 2) && integer(node, "group", 1) == 1,
+            (3 | 5, true) => dilation == 1 && made.zero == 0 && outputs == colours,
+            _ => false,
+        };
+        if !fits || side != down || !matches!(stride, 1 | 2) || reach != side / 2 * dilation {
             return Err(format!("a {side}x{down} convolution by {stride} with dilation {dilation}: see graph.rs"));
         }
-        let given = self.kinds[from];
-        let colours = if from == 0 { 3 } else { given.channels };
-        if inputs != colours || !outputs.is_multiple_of(LANES) || outputs == 0 {
+        if side > 1 && given.zero != 0 {
+            return Err(format!("a {side}x{side} convolution of what has a zero point of {}, expected 0", given.zero));
+        }
+        let kind = self.kinds[from];
+        if !(by_itself || inputs == colours) || !outputs.is_multiple_of(LANES) || outputs == 0 {
             return Err(format!("takes {inputs} channels of {colours} and gives {outputs}, expected a multiple of 16"));
         }
-        let shrink = given.shrink * stride;
+        let shrink = kind.shrink * stride;
         if shrink > 32 {
             return Err(format!("is at 1/{shrink} of the picture, expected 1/32 at most"));
         }
@@ -167,52 +172,87 @@ impl<'a> Reader<'a> {
         if values.contains(&i8::MIN) {
             return Err("has a weight of -128, expected -127 to 127".to_owned());
         }
-        let (x_scale, y_scale) = (self.scale(node, 1)?, self.scale(node, 6)?);
         let scales = self.floats(node, 4)?;
-        let bias = i32s(self.constant(node, 8)?)?;
+        let mut bias = i32s(self.constant(node, 8)?)?;
         if scales.len() != outputs || bias.len() != outputs {
             return Err(format!("has {} scales and {} biases for {outputs} outputs", scales.len(), bias.len()));
         }
-        let scale: Vec<f32> = scales.iter().map(|scale| x_scale * scale / y_scale).collect();
+        let scale: Vec<f32> = scales.iter().map(|scale| given.scale * scale / made.scale).collect();
         if !scale.iter().all(|scale| scale.is_finite() && *scale > 0.0) {
             return Err("a scale is not finite and above 0".to_owned());
         }
-        let taps = side * side * given.channels / DEPTH;
-        // What the highest codes and weights come to, and the bias, have to fit in a sum together.
-        let room =
-            i32::try_from(taps * DEPTH * 255 * 127).ok().and_then(|most| i32::MAX.checked_sub(most)).unwrap_or(0);
+        let each = values.len() / outputs;
+        // What the highest codes and weights come to, what a zero point takes away, and the bias have to fit in a sum.
+        let room = i32::try_from(2 * each * 255 * 127).ok().and_then(|most| i32::MAX.checked_sub(most)).unwrap_or(0);
         if bias.iter().any(|bias| bias.unsigned_abs() > room.unsigned_abs()) {
             return Err(format!("has a bias beyond {room}, with which a sum may not fit in 32 bits"));
         }
+        // A sum is of codes less their zero point.
+        for (bias, values) in bias.iter_mut().zip(values.chunks_exact(each)) {
+            *bias -= i32::from(given.zero) * values.iter().copied().map(i32::from).sum::<i32>();
+        }
+        let to = self.maps(Kind { shrink, channels: outputs });
+        if by_itself {
+            let weights = depthwise::Weights::new(self.kernel, [side, stride], &values, &bias, &scale);
+            self.steps.push(Step::Depthwise { from, to, weights });
+            return Ok(to);
+        }
+        let taps = side * side * kind.channels / DEPTH;
         let mut ordered = vec![0; outputs * taps * DEPTH];
         for (index, &value) in values.iter().enumerate() {
             let (output, rest) = (index / (inputs * side * side), index % (inputs * side * side));
             let (channel, place) = (rest / (side * side), rest % (side * side));
-            ordered[(output * side * side + place) * given.channels + channel] = value;
+            ordered[(output * side * side + place) * kind.channels + channel] = value;
         }
-        let to = self.maps(Kind { shrink, channels: outputs });
-        let by_tiles = side == 3 && stride == 1 && self.kernel.prefers_tiles();
+        let by_tiles = side == 3 && stride == 1 && made.zero == 0 && self.kernel.prefers_tiles();
         let tiles = by_tiles.then(|| winograd::Weights::new(self.kernel, dilation, &ordered, &bias, &scale));
         self.steps.push(match tiles.flatten() {
             Some(weights) => Step::Tiles { from, to, weights },
             None => {
-                let weights = Weights::new(self.kernel, taps, &ordered, &bias, &scale);
+                let weights = Weights::new(self.kernel, taps, &ordered, &bias, &scale, made.zero);
                 Step::Conv { from, to, conv: Conv { side, stride, dilation, weights } }
             }
         });
         Ok(to)
     }
 
+    /// The picture at half the size: the mean of each 2x2 of its pixels, half to even.
+    fn halved(
+        &mut self,
+        node: &NodeProto,
+        from: usize,
+        [stride, dilation, reach]: [usize; 3],
+        (given, made): (Code, Code),
+    ) -> Result<usize, String> {
+        let weights = i8s(self.constant(node, 3)?)?;
+        let mean = self.floats(node, 4)?.iter().all(|scale| given.scale * scale / made.scale == 0.25);
+        let plain = i32s(self.constant(node, 8)?)?.iter().all(|bias| *bias == 0) && given.zero == 0 && made.zero == 0;
+        if from != 0 || weights != [1; 12] || !mean || !plain || [stride, dilation, reach] != [2, 1, 0] {
+            return Err("a 2x2 convolution that is not the mean of the picture's pixels".to_owned());
+        }
+        let to = self.maps(Kind { shrink: 2, channels: DEPTH });
+        self.steps.push(Step::Halve { from, to });
+        Ok(to)
+    }
+
+    /// Channels that mean something: all, but of a picture three of four.
+    fn colours(&self, number: usize) -> usize {
+        match self.kinds[number].channels {
+            DEPTH => 3,
+            channels => channels,
+        }
+    }
+
     /// What `QuantizeLinear` makes of a sum or of something doubled.
     fn coded(&mut self, node: &NodeProto) -> Result<usize, String> {
-        let made = self.scale(node, 1)?;
+        let made = self.code(node, [1, 2])?;
         match self.value(node, 0)? {
-            Value::Sum([(a, a_scale), (b, b_scale)]) => {
+            Value::Sum([(a, a_code), (b, b_code)]) => {
                 let to = self.maps(self.kinds[a]);
-                self.steps.push(Step::Add { from: [a, b], to, scales: [a_scale, b_scale], scale: made });
+                self.steps.push(Step::Add { from: [a, b], to, given: [a_code, b_code], made });
                 Ok(to)
             }
-            Value::Doubled(from, scale) if scale.to_bits() == made.to_bits() => {
+            Value::Doubled(from, given) if given == made && made.zero == 0 => {
                 let kind = self.kinds[from];
                 if !kind.shrink.is_multiple_of(2) {
                     return Err("is larger than the picture".to_owned());
@@ -236,8 +276,8 @@ impl<'a> Reader<'a> {
     }
 
     fn logits(&self, node: &NodeProto) -> Result<Head, String> {
-        let Value::Real(from, scale) = self.value(node, 0)? else {
-            return Err("makes logits of what is not one layer".to_owned());
+        let Value::Real(from, Code { scale, zero: 0 }) = self.value(node, 0)? else {
+            return Err("makes logits of what is not one layer with a zero point of 0".to_owned());
         };
         let kind = self.kinds[from];
         let found = sides(self.constant(node, 1)?)?;
@@ -291,13 +331,20 @@ impl<'a> Reader<'a> {
         }
     }
 
-    fn expect_zero(&self, node: &NodeProto, input: usize) -> Result<(), String> {
+    /// A zero point, of codes or of weights.
+    fn zero(&self, node: &NodeProto, input: usize) -> Result<u8, String> {
         let tensor = self.constant(node, input)?;
         let typed = [DataType::Uint8 as i32, DataType::Int8 as i32].contains(&tensor.data_type);
-        if typed && tensor.raw_data.iter().all(|byte| *byte == 0) && tensor.int32_data.iter().all(|value| *value == 0) {
-            return Ok(());
+        let listed = tensor.int32_data.iter().filter_map(|value| u8::try_from(*value).ok());
+        match complete(tensor, tensor.raw_data.iter().copied().chain(listed).collect())?[..] {
+            [zero] if typed => Ok(zero),
+            _ => Err(format!("the zero point {} is not one byte", tensor.name)),
         }
-        Err(format!("the zero point {} is not 0", tensor.name))
+    }
+
+    /// The scale and the zero point that these inputs are.
+    fn code(&self, node: &NodeProto, [scale, zero]: [usize; 2]) -> Result<Code, String> {
+        Ok(Code { scale: self.scale(node, scale)?, zero: self.zero(node, zero)? })
     }
 }
 

@@ -3,10 +3,10 @@
 //! The engine that loads every other network (tract) runs the convolutions of quantised ones in f32 or slowly, lays
 //! pictures out channel by channel, and allocates every result anew. Here the whole quantised graph is one operator: it
 //! is read once into a list of steps, its activations lie channel-last in buffers that are made once for a tile, and
-//! each step splits its rows over the threads of the pool it is called in. Most convolutions are 3 x 3 by stride 1: where a
-//! processor has no 8-bit dot product they take a quarter of the products ([`kernel::winograd`]). The outcome is that of
-//! the ONNX operators to the bit, on any processor and any number of threads; a test holds it against tract's own run of
-//! the same file.
+//! each step splits its rows over the threads of the pool it is called in. Convolutions of 3 x 3 by stride 1 take a quarter
+//! of the products where a processor has no 8-bit dot product ([`kernel::winograd`]), those of each channel by itself have
+//! kernels of their own ([`kernel::depthwise`]). The outcome is that of the ONNX operators to the bit, on any processor and
+//! any number of threads; a test holds it against tract's own run of the same file.
 //!
 //! A graph is taken if it consists of what a plain convolutional network exports to (see [`graph`]); any other is left
 //! to tract.
@@ -27,9 +27,10 @@ use conv::Conv;
 pub use graph::Unsupported;
 use head::Head;
 pub use kernel::Kernel;
-use kernel::coded;
+use kernel::depthwise::{self, Window};
 use kernel::winograd::{self, Scratch};
-use maps::Maps;
+use kernel::{DEPTH, coded};
+use maps::{BORDER, Maps};
 use rayon::prelude::*;
 
 /// One step of a network. Numbers name the [`Maps`] it reads and writes; it never writes what it reads.
@@ -38,12 +39,23 @@ enum Step {
     Conv { from: usize, to: usize, conv: Conv },
     /// The same for 3 x 3 taps by stride 1, computed by tiles.
     Tiles { from: usize, to: usize, weights: winograd::Weights },
-    /// Two maps added, each times its scale, over the scale of the sum.
-    Add { from: [usize; 2], to: usize, scales: [f32; 2], scale: f32 },
+    /// The same of each channel by itself.
+    Depthwise { from: usize, to: usize, weights: depthwise::Weights },
+    /// The mean of each 2 x 2 of the picture's pixels.
+    Halve { from: usize, to: usize },
+    /// What two maps stand for, added.
+    Add { from: [usize; 2], to: usize, given: [Code; 2], made: Code },
     /// Each cell repeated twice each way.
     Double { from: usize, to: usize },
     /// The channels of one map after those of the other.
     Join { from: [usize; 2], to: usize },
+}
+
+/// What codes stand for: a code less that of 0, times the scale.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Code {
+    scale: f32,
+    zero: u8,
 }
 
 /// The maps that a step writes: how much smaller than the picture they are, and how many channels they have.
@@ -102,12 +114,12 @@ impl Runner {
             .iter()
             .map(|step| match step {
                 Step::Conv { from, conv, .. } => conv.taps(&maps[*from]),
-                Step::Tiles { .. } | Step::Add { .. } | Step::Double { .. } | Step::Join { .. } => Vec::new(),
+                _ => Vec::new(),
             })
             .collect();
         let inputs = program.steps.iter().filter_map(|step| match step {
             Step::Tiles { weights, .. } => Some(weights.inputs()),
-            Step::Conv { .. } | Step::Add { .. } | Step::Double { .. } | Step::Join { .. } => None,
+            _ => None,
         });
         let most = inputs.max();
         let scratch =
@@ -145,10 +157,24 @@ impl Runner {
                         }
                     });
                 }
-                Step::Add { from: [a, b], to, scales, scale } => {
+                Step::Depthwise { from, to, weights } => {
+                    let [from, to] = pick(&mut self.maps, [*from, *to])?;
+                    let corner = BORDER - weights.side / 2;
+                    to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, output)| {
+                        let input = from.beyond_corner(corner, y * weights.step + corner);
+                        weights.run(Window { input, stride: from.stride(), output });
+                    });
+                }
+                Step::Halve { from, to } => {
+                    let [from, to] = pick(&mut self.maps, [*from, *to])?;
+                    to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, row)| {
+                        halve([from.row(2 * y), from.row(2 * y + 1)], row);
+                    });
+                }
+                Step::Add { from: [a, b], to, given, made } => {
                     let [a, b, to] = pick(&mut self.maps, [*a, *b, *to])?;
                     to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, row)| {
-                        add(a.row(y), b.row(y), *scales, *scale, row);
+                        add([a.row(y), b.row(y)], *given, *made, row);
                     });
                 }
                 Step::Double { from, to } => {
@@ -186,9 +212,23 @@ fn pick<const N: usize>(maps: &mut [Maps], numbers: [usize; N]) -> Result<[&mut 
     maps.get_disjoint_mut(numbers).map_err(|_| Fault::DetectorFailed)
 }
 
-/// ONNX `QuantizeLinear(DequantizeLinear(a) + DequantizeLinear(b))` with zero points of 0.
-fn add(a: &[u8], b: &[u8], scales: [f32; 2], scale: f32, sum: &mut [u8]) {
+/// ONNX `QuantizeLinear(DequantizeLinear(a) + DequantizeLinear(b))`.
+fn add([a, b]: [&[u8]; 2], given: [Code; 2], made: Code, sum: &mut [u8]) {
+    let [a_zero, b_zero] = given.map(|code| f32::from(code.zero));
     for ((sum, &a), &b) in sum.iter_mut().zip(a).zip(b) {
-        *sum = coded((f32::from(a) * scales[0] + f32::from(b) * scales[1]) / scale);
+        let real = (f32::from(a) - a_zero) * given[0].scale + (f32::from(b) - b_zero) * given[1].scale;
+        *sum = coded(real / made.scale, made.zero);
+    }
+}
+
+/// Pixels of four bytes, each the mean of two by two, half to even.
+fn halve(rows: [&[u8]; 2], mean: &mut [u8]) {
+    let [upper, lower] = rows.map(|row| row.chunks_exact(2 * DEPTH));
+    for ((mean, upper), lower) in mean.chunks_exact_mut(DEPTH).zip(upper).zip(lower) {
+        for (channel, mean) in mean.iter_mut().enumerate() {
+            let four = [upper, lower].map(|two| u16::from(two[channel]) + u16::from(two[DEPTH + channel]));
+            let sum = four[0] + four[1];
+            *mean = ((sum + 1 + (sum >> 2 & 1)) >> 2).to_le_bytes()[0];
+        }
     }
 }

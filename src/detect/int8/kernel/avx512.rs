@@ -84,14 +84,16 @@ unsafe fn block<const V: usize, const X: usize>(
                 }
             }
         }
-        let (low, high) = (_mm512_setzero_ps(), _mm512_set1_ps(255.0));
+        let below = f32::from(weights.zero);
+        let (low, high) = (_mm512_set1_ps(-below), _mm512_set1_ps(255.0 - below));
+        let zero = _mm512_set1_epi32(weights.zero.into());
         for v in 0..V {
             let scale = _mm512_loadu_ps(weights.scale.as_ptr().add((group + v) * LANES));
             for (x, sums) in sums.iter().enumerate() {
                 let scaled = _mm512_mul_ps(_mm512_cvtepi32_ps(sums[v]), scale);
                 let codes = _mm512_cvtps_epi32(_mm512_min_ps(_mm512_max_ps(scaled, low), high));
                 let at = row.output.as_mut_ptr().add((pixel + x) * channels + (group + v) * LANES);
-                _mm_storeu_si128(at.cast(), _mm512_cvtepi32_epi8(codes));
+                _mm_storeu_si128(at.cast(), _mm512_cvtepi32_epi8(_mm512_add_epi32(codes, zero)));
             }
         }
     }

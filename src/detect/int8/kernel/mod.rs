@@ -7,6 +7,7 @@
 mod avx2;
 #[cfg(target_arch = "x86_64")]
 mod avx512;
+pub mod depthwise;
 #[cfg(target_arch = "aarch64")]
 mod neon;
 mod scalar;
@@ -42,11 +43,13 @@ pub struct Weights {
     pub bias: Vec<i32>,
     /// What the sum is multiplied by to become the output's code, one per output; finite and positive.
     pub scale: Vec<f32>,
+    /// The output's code for 0.
+    pub zero: u8,
 }
 
 impl Weights {
     /// Orders `values` (output by output, `taps * DEPTH` each) for `kernel`.
-    pub fn new(kernel: Kernel, taps: usize, values: &[i8], bias: &[i32], scale: &[f32]) -> Self {
+    pub fn new(kernel: Kernel, taps: usize, values: &[i8], bias: &[i32], scale: &[f32], zero: u8) -> Self {
         let groups = bias.len() / LANES;
         let mut narrow = Vec::with_capacity(groups * taps);
         for group in 0..groups {
@@ -81,6 +84,7 @@ impl Weights {
             deep,
             bias,
             scale: scale.to_vec(),
+            zero,
         }
     }
 

@@ -1,5 +1,6 @@
 //! The reference: what every kernel has to compute, written to be read.
 
+use super::depthwise::{self, Window};
 use super::winograd::{Products, Two};
 use super::{DEPTH, LANES, Row, Weights};
 
@@ -16,7 +17,21 @@ pub fn row(weights: &Weights, row: Row<'_>) {
                     sum = sum.wrapping_add(i32::from(weight) * i32::from(value));
                 }
             }
-            *code = requantised(sum, weights.scale[channel]);
+            *code = requantised(sum, weights.scale[channel], weights.zero);
+        }
+    }
+}
+
+/// One row of a depthwise layer, channel by channel.
+pub fn depthwise(weights: &depthwise::Weights, window: Window<'_>) {
+    let channels = weights.bias.len();
+    let place = |tap: usize| tap / weights.side * window.stride + tap % weights.side * channels;
+    for (pixel, output) in window.output.chunks_exact_mut(channels).enumerate() {
+        for (channel, code) in output.iter_mut().enumerate() {
+            let first = pixel * weights.step * channels + channel;
+            let products = (0..weights.side * weights.side)
+                .map(|tap| i32::from(weights.at(channel, tap)) * i32::from(window.input[first + place(tap)]));
+            *code = requantised(weights.bias[channel] + products.sum::<i32>(), weights.scale[channel], 0);
         }
     }
 }
@@ -39,18 +54,19 @@ impl Products for Plain {
     }
 }
 
-/// The output's code for a sum: scaled in f32 and coded, as ONNX `QLinearConv` with a zero point of 0.
+/// The output's code for a sum: scaled in f32 and coded, as ONNX `QLinearConv`.
 #[expect(clippy::cast_precision_loss, reason = "sums above 2^24 are rounded, in the same way by every kernel")]
-pub fn requantised(sum: i32, scale: f32) -> u8 {
-    coded(sum as f32 * scale)
+pub fn requantised(sum: i32, scale: f32, zero: u8) -> u8 {
+    coded(sum as f32 * scale, zero)
 }
 
-/// A value cut to 0 to 255 (which is the ReLU) and rounded half to even.
+/// A value rounded half to even, `zero` added, and cut to 0 to 255 (which is the ReLU where `zero` is 0).
 ///
 /// Adding 1.5 * 2^23 leaves no room for a fraction, so that the addition itself rounds, as IEEE 754 says, and the low
 /// byte is the whole number. Unlike `round_ties_even` the compiler makes SIMD of it on every target.
 #[expect(clippy::cast_possible_truncation, reason = "the low byte is meant")]
-pub fn coded(value: f32) -> u8 {
+pub fn coded(value: f32, zero: u8) -> u8 {
     const NO_FRACTION: f32 = 12_582_912.0;
-    (value.clamp(0.0, 255.0) + NO_FRACTION).to_bits() as u8
+    let below = f32::from(zero);
+    ((value.clamp(-below, 255.0 - below) + NO_FRACTION).to_bits() as u8).wrapping_add(zero)
 }

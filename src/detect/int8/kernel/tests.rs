@@ -14,6 +14,7 @@ struct Case {
     values: Vec<i8>,
     bias: Vec<i32>,
     scale: Vec<f32>,
+    zero: u8,
 }
 
 /// Endless numbers of 24 bits.
@@ -57,18 +58,48 @@ fn cases() -> impl Strategy<Value = Case> {
         let bias = (0..channels).map(|_| i32::try_from(next() % 200_000).expect("24 bits") - 100_000).collect();
         #[expect(clippy::cast_precision_loss, reason = "any scale will do")]
         let scale = (0..channels).map(|_| (1 + next() % 4096) as f32 / 262_144.0).collect();
-        Case { taps, step, pixels, input, values, bias, scale }
+        let zero = [0, 128, 255][next() % 3];
+        Case { taps, step, pixels, input, values, bias, scale, zero }
     })
 }
 
 fn computed(kernel: Kernel, case: &Case) -> Vec<u8> {
-    let weights = Weights::new(kernel, case.taps.len(), &case.values, &case.bias, &case.scale);
+    let weights = Weights::new(kernel, case.taps.len(), &case.values, &case.bias, &case.scale, case.zero);
     let mut output = vec![0xAA; case.pixels * case.bias.len()];
     kernel.run(&weights, Row { input: &case.input, taps: &case.taps, step: case.step, output: &mut output });
     output
 }
 
 proptest! {
+    #[test]
+    fn every_kernel_computes_a_channel_by_itself_as_the_reference_does(
+        (groups, pixels, wide, step) in (1_usize..=5, 0_usize..=13, any::<bool>(), 1_usize..=2), seed in any::<u64>(),
+    ) {
+        let mut next = numbers(seed);
+        let (channels, side) = (groups * LANES, if wide { 5 } else { 3 });
+        let stride = (pixels * step + side) * channels;
+        let extreme = next().is_multiple_of(2);
+        let input: Vec<u8> = (0..side * stride)
+            .map(|_| if extreme { [0, 255][next() % 2] } else { u8::try_from(next() % 256).expect("a byte") })
+            .collect();
+        let values: Vec<i8> = (0..channels * side * side)
+            .map(|_| if extreme { 127 } else { i8::try_from(i32::try_from(next() % 255).expect("a byte") - 127).expect("a weight") })
+            .collect();
+        let bias: Vec<i32> = (0..channels).map(|_| i32::try_from(next() % 200_000).expect("24 bits") - 100_000).collect();
+        #[expect(clippy::cast_precision_loss, reason = "any scale will do")]
+        let scale: Vec<f32> = (0..channels).map(|_| (1 + next() % 4096) as f32 / 1_048_576.0).collect();
+        let of = |kernel| {
+            let mut output = vec![0xAA; pixels * channels];
+            let weights = depthwise::Weights::new(kernel, [side, step], &values, &bias, &scale);
+            weights.run(depthwise::Window { input: &input, stride, output: &mut output });
+            output
+        };
+        let expected = of(Kernel::Scalar);
+        for kernel in Kernel::available() {
+            prop_assert!(of(kernel) == expected, "{kernel:?}");
+        }
+    }
+
     #[test]
     fn every_kernel_computes_what_the_reference_does(case in cases()) {
         let expected = computed(Kernel::Scalar, &case);
@@ -129,7 +160,7 @@ impl Layer {
         let place = |tap: usize| (tap / 3 * stride + tap % 3 * self.inputs) * self.dilation;
         let taps: Vec<usize> =
             (0..9).flat_map(|tap| (0..self.inputs).step_by(DEPTH).map(move |input| place(tap) + input)).collect();
-        let weights = Weights::new(Kernel::Scalar, taps.len(), &self.values, &self.bias, &self.scale);
+        let weights = Weights::new(Kernel::Scalar, taps.len(), &self.values, &self.bias, &self.scale, 0);
         let mut codes = vec![0xAA; self.width * self.height * self.bias.len()];
         let cells = self.bordered();
         for (y, output) in codes.chunks_exact_mut(self.width * self.bias.len()).enumerate() {
@@ -213,6 +244,7 @@ fn sums_of_four_products_at_the_end_of_16_bits_are_whole() {
                 values: weights.map(|weight| [weight; DEPTH]).as_flattened().repeat(LANES),
                 bias: vec![100 - sum; LANES],
                 scale: vec![1.0; LANES],
+                zero: 0,
             };
             for kernel in Kernel::available() {
                 assert_eq!(computed(kernel, &case), [100; 3 * LANES], "{kernel:?} {weights:?} {input}");
@@ -233,6 +265,7 @@ fn rounding_is_half_to_even_and_saturates() {
             values: vec![0; LANES * DEPTH],
             bias: vec![sum; LANES],
             scale: vec![0.5; LANES],
+            zero: 0,
         };
         for kernel in Kernel::available() {
             assert_eq!(computed(kernel, &case), [code; LANES], "{kernel:?} {sum}");
@@ -243,6 +276,6 @@ fn rounding_is_half_to_even_and_saturates() {
 #[test]
 #[should_panic(expected = "the row lies inside its input")]
 fn a_row_that_ends_outside_its_input_is_refused() {
-    let weights = Weights::new(Kernel::best(), 1, &[0; LANES * DEPTH], &[0; LANES], &[1.0; LANES]);
+    let weights = Weights::new(Kernel::best(), 1, &[0; LANES * DEPTH], &[0; LANES], &[1.0; LANES], 0);
     Kernel::best().run(&weights, Row { input: &[0; 7], taps: &[0], step: DEPTH, output: &mut [0; 2 * LANES] });
 }

@@ -252,7 +252,7 @@ impl Weights {
                     let shift = 6 - CANCELLED[down] - CANCELLED[across];
                     *codes = std::array::from_fn(|lane| {
                         let sum = (sums[lane].wrapping_mul(NINTH) >> shift).wrapping_add(bias[lane]);
-                        super::scalar::requantised(sum, scale[lane])
+                        super::scalar::requantised(sum, scale[lane], 0)
                     });
                 }
             }
