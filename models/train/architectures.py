@@ -1,4 +1,4 @@
-"""Networks of other shapes beside the delivered one, each trained from nothing for as many steps on the same crops.
+"""Dense networks of several shapes, each trained from nothing for as many steps on the same crops.
 
     python models/train/architectures.py --data DATA --voile target/release/voile [--steps 600] [NAME ...]
 
@@ -21,12 +21,13 @@ from torch.nn import functional as F
 
 import data
 import figures
-from net import Residual, Veil, conv, normalised, twice
+from net import Residual, conv, normalised, twice
 from passes import score_maps
-from train import batches, coverings, loss_of
+from train import batches, covering_alone, loss_of
 
 LUMA = (0.299, 0.587, 0.114)  # BT.601
 RATE = 3e-3
+LOWERED = (0.0, 0.4, 1.0)  # what the logits of the passes at native, half and quarter size were lowered by
 
 
 def separable(inputs, outputs, stride=1, dilation=1):
@@ -38,7 +39,7 @@ def separable(inputs, outputs, stride=1, dilation=1):
 
 
 class Shaped(nn.Module):
-    """`net.Veil` with widths at 1/2, 1/4, 1/8 and from 1/16 on, and other convolutions."""
+    """Down to 1/32 and up again, with widths at 1/2, 1/4, 1/8 and from 1/16 on."""
 
     def __init__(self, widths=(16, 32, 48, 96), layer=conv, luma=False, stem=False, below=True):
         super().__init__()
@@ -85,7 +86,7 @@ class Half(nn.Module):
 
 
 SHAPES = {
-    "dense 3x3, RGB (delivered)": Veil,
+    "dense 3x3, RGB": Shaped,
     "luma": lambda: Shaped(luma=True),
     "separable": lambda: Shaped((24, 56, 112, 224), separable),
     "half the size, twice as wide": lambda: Half((32, 64, 96, 208)),
@@ -128,6 +129,12 @@ def cpu_ms(net, voile, folder):
             took.append(float(next(filter(None, found))[1]))
             said.kill()  # it would go on with drawn scenes
     return min(took)
+
+
+def coverings(native, half, quarter):
+    """Logits of the 16 px cells that decide covering: the odds of the passes added."""
+    lowered = [logits - less for logits, less in zip((covering_alone(native), half, twice(quarter)), LOWERED)]
+    return torch.logsumexp(torch.stack(lowered), 0)
 
 
 def train(net, stills, asked):

@@ -19,12 +19,12 @@ import onnxruntime
 import torch
 from onnx import TensorProto, helper, numpy_helper
 
-from net import CELL, beside, folded, network, set_folded
+from net import CELL, folded, network, plan, set_folded
 
 MODEL = Path(__file__).resolve().parents[1] / "veil.onnx"
 REAL = Path("veil-f32.onnx")
 HEIGHT, WIDTH = 384, 640
-ALLOWED = {"Conv", "Relu", "Add", "Concat", "Resize"}
+ALLOWED = {"Conv", "Relu", "Clip", "Add", "Concat", "Resize"}
 ALLOWED |= {"QLinearConv", "QuantizeLinear", "DequantizeLinear"}  # quantise.py's
 TOLERANCE = 1e-3  # largest difference of a logit
 
@@ -44,7 +44,7 @@ class Nodes:
         self.nodes.append(helper.make_node(kind, inputs, [name], name=name, **attributes))
         return name
 
-    def twice(self):
+    def scales(self):
         """The factors of `resized`."""
         if all(i.name != "scales" for i in self.initializers):
             self.constant("scales", np.array([1, 1, 2, 2], np.float32))
@@ -59,36 +59,46 @@ class Nodes:
 
 
 class Writer(Nodes):
-    """The network in f32, layer by layer."""
+    """Writes a plan in f32."""
 
-    def __init__(self, net):
+    def __init__(self, pairs):
         super().__init__()
-        self.weights = iter(folded(net))
-        self.strides = iter(
-            (m.stride[0], m.dilation[0], m.kernel_size[0])
-            for m in net.modules()
-            if isinstance(m, torch.nn.Conv2d)
-        )
+        self.pairs = iter(pairs)
 
-    def conv(self, x, name=None):
-        weight, bias = next(self.weights)
-        stride, dilation, kernel = next(self.strides)
-        number = len(self.nodes)
-        pad = dilation * (kernel // 2)
+    def written(self, x, weight, bias, stride, groups=1, name=None):
+        number, kernel = len(self.nodes), weight.shape[2]
         return self.add_node(
             "Conv",
-            [x, self.constant(f"weight{number}", weight.numpy()),
-             self.constant(f"bias{number}", bias.numpy())],
-            name,
-            kernel_shape=[kernel, kernel], strides=[stride, stride],
-            dilations=[dilation, dilation], pads=[pad] * 4,
-        )
+            [x, self.constant(f"weight{number}", weight.numpy()), self.constant(f"bias{number}", bias.numpy())],
+            name, group=groups, kernel_shape=[kernel, kernel], strides=[stride, stride],
+            dilations=[1, 1], pads=[kernel // 2 if kernel % 2 else 0] * 4,
+        )  # fmt: skip
 
-    def conv_relu(self, x):
-        return self.add_node("Relu", [self.conv(x)])
+    def conv(self, x, stride=1, top=float("inf")):
+        weight, bias = next(self.pairs)
+        groups = len(weight) if weight.shape[1] == 1 else 1
+        x = self.written(x, weight, bias, stride, groups)
+        if top is None:
+            return x
+        if top == float("inf"):
+            return self.add_node("Relu", [x])
+        ends = [self.constant(f"end{len(self.initializers)}", np.float32(end)) for end in (0, top)]
+        return self.add_node("Clip", [x, *ends])
 
-    def residual(self, x):
-        return self.add_node("Add", [x, self.conv_relu(self.conv_relu(x))])
+    def halve(self, image):
+        return self.written(image, torch.full((3, 1, 2, 2), 0.25), torch.zeros(3), 2, 3)
+
+    def add(self, x, y):
+        return self.add_node("Add", [x, y])
+
+    def twice(self, x):
+        return self.resized(x, self.scales())
+
+    def joined(self, x, y):
+        return self.add_node("Concat", [x, y], axis=1)
+
+    def head(self, x):
+        return self.written(x, *next(self.pairs), 1, name="scores")
 
 
 def sealed(writer, element):
@@ -109,17 +119,9 @@ def sealed(writer, element):
 
 
 def build(net):
-    """The ONNX model of a network, in the order of `Veil.forward`."""
-    w = Writer(net)
-    x = w.conv_relu(w.conv_relu("image"))
-    fine = w.residual(w.conv_relu(x))
-    coarse = w.residual(w.conv_relu(fine))
-    around = w.conv_relu(w.residual(w.conv_relu(coarse)))
-    coarse = w.add_node("Add", [coarse, w.resized(around, w.twice())])
-    coarse = w.conv_relu(w.conv_relu(coarse))
-    coarse = w.resized(coarse, w.twice())
-    merged = w.conv_relu(w.add_node("Concat", [coarse, fine], axis=1))
-    w.conv(merged, "scores")
+    """The ONNX model of a network."""
+    w = Writer(folded(net))
+    plan(w, "image")
     return sealed(w, TensorProto.FLOAT)
 
 
@@ -150,7 +152,7 @@ def deliver(model, path):
 def averaged(net, others):
     """Makes `net` the average of itself and others, given as (file, share); its own share is the rest."""
     mixed = [(1 - sum(share for _, share in others), folded(net))]
-    mixed += [(share, folded(beside(net, path))) for path, share in others]
+    mixed += [(share, folded(network(path))) for path, share in others]
     layers = zip(*(pairs for _, pairs in mixed), strict=True)
     shares = [share for share, _ in mixed]
     set_folded(net, [[sum(s * t for s, t in zip(shares, of)) for of in zip(*layer)] for layer in layers])
@@ -170,7 +172,7 @@ def main():
     parser.add_argument("--model", default=REAL)
     parser.add_argument(
         "--blend", type=part, action="append", default=[], metavar="FILE=SHARE",
-        help="checkpoint or model to average the weights with, of this network or the one before",
+        help="checkpoint or model to average the weights with",
     )  # fmt: skip
     asked = parser.parse_args()
 

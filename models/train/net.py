@@ -1,8 +1,17 @@
-"""The network: plain 3x3 convolutions, one score per 8 px cell and class.
+"""The network: one score per 8 px cell and class.
 
 Input is RGB, 0..1, any height and width that are multiples of 32. Output is
-logits: channel 0 person (cyclists too), channel 1 vehicle. Built only from
-convolution, ReLU, addition, concatenation and a nearest x2 upsampling, so
+logits: channel 0 person (cyclists too), channel 1 vehicle.
+
+Two ways meet at 1/8 of the picture. Plain 3x3 convolutions see all of its
+pixels, for what is small. What needs to be known rather than seen comes from
+the first blocks of EfficientNet-lite0 (Tan and Le, "EfficientNet: Rethinking
+Model Scaling", ICML 2019; the lite ones leave out squeeze and excitation),
+which begin with weights trained on ImageNet, keep 4 of 6 of their widest
+channels (`begin.py`) and look at the picture at half size.
+
+`plan` says what is computed, for whoever computes it or writes it down. Built
+only from convolution, addition, concatenation and a nearest x2 upsampling, so
 that a small inference engine can run it at any size.
 """
 
@@ -13,18 +22,38 @@ from torch import nn
 from torch.nn import functional as F
 
 CELL = 8  # pixels of the input per output score, each way
+# Inputs, outputs, side, stride and expansion of each block.
+BLOCKS = [
+    (32, 16, 3, 1, 1), (16, 24, 3, 2, 4), (24, 24, 3, 1, 4), (24, 40, 5, 2, 4), (40, 40, 5, 1, 4), (40, 80, 3, 2, 4),
+    (80, 80, 3, 1, 4), (80, 80, 3, 1, 4), (80, 112, 5, 1, 4), (112, 112, 5, 1, 4), (112, 112, 5, 1, 4),
+]  # fmt: skip
+HEARD = (2, 4, 10)  # blocks whose outputs are used: at 1/8, 1/16 and 1/32
+TOP = 6.0  # where the blocks' ReLU ends
 
 
-def normalised(convolution):
+def normalised(convolution, eps=1e-5):
     """A convolution with normalisation and ReLU behind it."""
-    return nn.Sequential(
-        convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU(inplace=True)
-    )
+    return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels, eps), nn.ReLU(inplace=True))
 
 
 def conv(inputs, outputs, stride=1, dilation=1):
     """A 3x3 convolution with normalisation and ReLU."""
     return normalised(nn.Conv2d(inputs, outputs, 3, stride, dilation, dilation, bias=False))
+
+
+def point(inputs, outputs):
+    """A 1x1 convolution with normalisation and ReLU."""
+    return normalised(nn.Conv2d(inputs, outputs, 1, bias=False))
+
+
+def by_itself(channels, side, stride=1):
+    """A convolution of each channel by itself."""
+    return nn.Conv2d(channels, channels, side, stride, side // 2, groups=channels, bias=False)
+
+
+def bounded(convolution):
+    """A convolution with normalisation and a ReLU that ends at 6."""
+    return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels, 1e-3), nn.ReLU6(inplace=True))
 
 
 class Residual(nn.Module):
@@ -37,6 +66,22 @@ class Residual(nn.Module):
 
     def forward(self, x):
         return x + self.second(self.first(x))
+
+
+class Block(nn.Module):
+    """Expansion, depthwise convolution and projection."""
+
+    def __init__(self, inputs, outputs, side, stride, expansion):
+        super().__init__()
+        middle = inputs * expansion
+        self.adds = stride == 1 and inputs == outputs
+        self.expand = bounded(nn.Conv2d(inputs, middle, 1, bias=False)) if expansion > 1 else nn.Identity()
+        self.depthwise = bounded(by_itself(middle, side, stride))
+        self.project = nn.Sequential(nn.Conv2d(middle, outputs, 1, bias=False), nn.BatchNorm2d(outputs, 1e-3))
+
+    def forward(self, x):
+        y = self.project(self.depthwise(self.expand(x)))
+        return x + y if self.adds else y
 
 
 def twice(x):
@@ -52,20 +97,72 @@ class Veil(nn.Module):
         self.down2 = conv(3, 16, 2)
         self.down4 = conv(16, 32, 2)
         self.down8 = nn.Sequential(conv(32, 48, 2), Residual(48))
-        self.down16 = nn.Sequential(conv(48, 96, 2), Residual(96))
-        self.down32 = nn.Sequential(conv(96, 96, 2), Residual(96))
-        self.around = nn.Sequential(nn.Conv2d(96, 96, 1), nn.ReLU(inplace=True))
-        self.wide = conv(96, 96, 1, 2)
-        self.lateral = nn.Sequential(nn.Conv2d(96, 48, 1), nn.ReLU(inplace=True))
+        self.stem = bounded(nn.Conv2d(3, 32, 3, 2, 1, bias=False))
+        self.blocks = nn.ModuleList(Block(*block) for block in BLOCKS)
+        self.at32, self.at16 = point(112, 96), point(40, 96)
+        self.wide = nn.Sequential(*normalised(by_itself(96, 5)), *point(96, 96))
+        self.lateral, self.at8 = point(96, 48), point(24, 48)
         self.merge = conv(96, 48)
         self.scores = nn.Conv2d(48, 2, 1)
 
     def forward(self, image):
         fine = self.down8(self.down4(self.down2(image)))
-        coarse = self.down16(fine)
-        coarse = coarse + twice(self.around(self.down32(coarse)))
-        coarse = twice(self.lateral(self.wide(coarse)))
+        x, heard = self.stem(F.avg_pool2d(image, 2)), []
+        for index, block in enumerate(self.blocks):
+            x = block(x)
+            if index in HEARD:
+                heard.append(x)
+        at8, at16, at32 = heard
+        coarse = self.at16(at16) + twice(self.at32(at32))
+        coarse = self.at8(at8) + twice(self.lateral(self.wide(coarse)))
         return self.scores(self.merge(torch.cat([coarse, fine], 1)))
+
+
+def plan(w, image):
+    """What `Veil.forward` computes, layer by layer in the order of `folded`, as `w` makes each."""
+    fine = w.conv(w.conv(w.conv(image, 2), 2), 2)
+    fine = w.add(fine, w.conv(w.conv(fine)))
+    x, heard = w.conv(w.halve(image), 2, TOP), []
+    for index, (inputs, outputs, _side, stride, expansion) in enumerate(BLOCKS):
+        y = w.conv(x, top=TOP) if expansion > 1 else x
+        y = w.conv(w.conv(y, stride, TOP), top=None)
+        x = w.add(x, y) if stride == 1 and inputs == outputs else y
+        if index in HEARD:
+            heard.append(x)
+    at8, at16, at32 = heard
+    around = w.twice(w.conv(at32))
+    coarse = w.conv(w.conv(w.add(w.conv(at16), around)))
+    coarse = w.twice(w.conv(coarse))
+    coarse = w.add(w.conv(at8), coarse)
+    return w.head(w.conv(w.joined(coarse, fine)))
+
+
+class Running:
+    """Runs a plan on weights with the normalisations folded in; tells `seen` of each activation."""
+
+    def __init__(self, pairs, seen=lambda x: x):
+        self.pairs, self.seen = iter(pairs), seen
+
+    def conv(self, x, stride=1, top=float("inf")):
+        """`top` is where the ReLU ends; without one there is no ReLU."""
+        weight, bias = next(self.pairs)
+        x = F.conv2d(x, weight, bias, stride, weight.shape[2] // 2, 1, x.shape[1] // weight.shape[1])
+        return self.seen(x if top is None else x.clamp(0, top))
+
+    def halve(self, image):
+        return F.avg_pool2d(image, 2)
+
+    def add(self, x, y):
+        return self.seen(x + y)
+
+    def twice(self, x):
+        return twice(x)
+
+    def joined(self, x, y):
+        return torch.cat([x, y], 1)
+
+    def head(self, x):
+        return F.conv2d(x, *next(self.pairs))
 
 
 def blocks(net):
@@ -78,95 +175,43 @@ def blocks(net):
     ]
 
 
-def set_folded(net, pairs):
-    """Take over (weight, bias) per convolution; normalisations do nothing.
+def take_over(convolution, norm, weight, bias):
+    """Weights and bias of a layer whose normalisation changes nothing; what it has no channels for is left."""
+    outputs, inputs = convolution.weight.shape[:2]
+    with torch.no_grad():
+        convolution.weight.copy_(weight[:outputs, :inputs])
+        if norm is None:
+            convolution.bias.copy_(bias[:outputs])
+        else:
+            norm.reset_running_stats()
+            norm.weight.fill_((1 + norm.eps) ** 0.5)
+            norm.bias.copy_(bias[:outputs])
 
-    A convolution may have more channels than it takes over: new outputs start
-    random, and nothing that was there before listens to them yet.
-    """
+
+def set_folded(net, pairs):
+    """Take over (weight, bias) per convolution; normalisations do nothing."""
     owner = {id(c): n for c, n in blocks(net)}
     convolutions = [m for m in net.modules() if isinstance(m, nn.Conv2d)]
-    with torch.no_grad():
-        for c, (weight, bias) in zip(convolutions, pairs, strict=True):
-            outputs, inputs = weight.shape[:2]
-            c.weight[:outputs] = 0
-            c.weight[:outputs, :inputs] = weight
-            norm = owner.get(id(c))
-            if norm is None:
-                c.bias[:outputs] = bias
-            else:
-                norm.reset_running_stats()
-                norm.weight.fill_((1 + norm.eps) ** 0.5)
-                norm.bias[:outputs] = bias
+    for c, (weight, bias) in zip(convolutions, pairs, strict=True):
+        take_over(c, owner.get(id(c)), weight, bias)
 
 
-def load_folded(net, path, images):
-    """Start from an exported model whose normalisation is folded away.
+def set_statistics(net, images, convolution, norm, keeps):
+    """Give a normalisation the statistics of what reaches it; one that `keeps` its function puts them back.
 
-    Each normalisation is set to change nothing on `images` (a batch of
-    typical crops): it takes their mean and variance out and puts them back,
-    so that training starts at the exported function and can move from there.
+    `images` is a batch of typical crops. What was folded can be trained from there as it had been.
     """
-    set_folded(net, exported_weights(path))
-    net.eval()
-    seen = {}
-
-    def see(convolution, _inputs, out):
-        seen[convolution] = out.mean((0, 2, 3)), out.var((0, 2, 3))
-
-    hooks = [c.register_forward_hook(see) for c, _ in blocks(net)]
+    seen = []
+    hook = convolution.register_forward_hook(lambda _convolution, _inputs, out: seen.append(out))
     with torch.no_grad():
-        net(images)
-        for c, norm in blocks(net):
-            mean, variance = seen[c]
-            norm.running_mean.copy_(mean)
-            norm.running_var.copy_(variance)
+        net.eval()(images)
+        hook.remove()
+        mean, variance = seen[0].mean((0, 2, 3)), seen[0].var((0, 2, 3))
+        norm.running_mean.copy_(mean)
+        norm.running_var.copy_(variance)
+        if keeps:
             norm.weight.copy_((variance + norm.eps).sqrt())
             norm.bias.add_(mean)
-    for hook in hooks:
-        hook.remove()
-
-
-def renamed(state):
-    """The weights of a network without the layers at 1/32, by today's names."""
-    return {name.replace("down16.2.", "wide."): value for name, value in state.items()}
-
-
-def beside(net, path):
-    """The trained network of a file; layers that an older one lacks are as in `net`, unheard."""
-    if str(path).endswith(".onnx"):
-        return network(path)
-    other, state = Veil(), torch.load(path, weights_only=True)["average"]
-    other.load_state_dict(net.state_dict())
-    with torch.no_grad():
-        other.around[0].weight.zero_()
-        other.around[0].bias.zero_()
-    other.load_state_dict(renamed(state), strict=False)
-    return other
-
-
-def grow(net, state, images):
-    """Start from the weights of a network that lacked some of these layers.
-
-    The new layers' normalisations take their mean and variance from `images`;
-    what they add to the older ones begins faint, so that training starts near
-    the function that was there.
-    """
-    missing = set(net.load_state_dict(renamed(state), strict=False).missing_keys)
-    names = {id(module): name for name, module in net.named_modules()}
-    net.eval()
-    with torch.no_grad():
-        for c, norm in blocks(net):
-            if f"{names[id(norm)]}.weight" not in missing:
-                continue
-            seen = []
-            hook = c.register_forward_hook(lambda _c, _inputs, out: seen.append(out))
-            net(images)
-            hook.remove()
-            norm.running_mean.copy_(seen[0].mean((0, 2, 3)))
-            norm.running_var.copy_(seen[0].var((0, 2, 3)))
-        net.around[0].weight.mul_(0.1)
-        net.around[0].bias.fill_(0.02)
 
 
 def network(path):
@@ -191,9 +236,12 @@ def exported_weights(path):
     }
     pairs = []
     for node in graph.node:
+        weight = 1 if node.op_type == "Conv" else 3
+        if node.op_type not in ("Conv", "QLinearConv") or tensors[node.input[weight]].shape[2] == 2:
+            continue  # or the mean of 2x2 pixels, which is no layer
         if node.op_type == "Conv":
             pairs.append((tensors[node.input[1]], tensors[node.input[2]]))
-        elif node.op_type == "QLinearConv":
+        else:
             given, _, codes, size, _, _, _, bias = (tensors[name] for name in node.input[1:])
             pairs.append((codes * size[:, None, None, None], bias * (given * size)))
     return pairs

@@ -1,8 +1,9 @@
 """Train the network: one command, seeded, resumable, bounded in time.
 
-    python models/train/train.py --data DATA --start OLD.onnx --minutes 60 [--teacher TEACHER.pt]
+    python models/train/train.py --data DATA --begin DENSE.onnx --minutes 90 [--teacher TEACHER.pt]
 
-With a teacher (teacher.py) the network learns, beside the labels, where that
+`--begin` takes ImageNet's weights and the first layers of the dense network that was
+delivered before this one (`git show d22fa8c:models/veil.onnx`). With a teacher (teacher.py) the network learns, beside the labels, where that
 finds persons in each crop before it is degraded. Writes OUT/last.pt (to resume from)
 every 100 steps and, whenever the held-out pictures are covered better,
 OUT/best.pt. Reads training sets only.
@@ -25,11 +26,10 @@ from torch.utils.data import DataLoader, IterableDataset
 
 import data
 import figures
-from net import Veil, grow, load_folded, twice
-from passes import SURER, score_maps
+from net import Veil, blocks, network, set_statistics
+from passes import score_maps
 
 JUDGED_AT = 0.10  # over_mask at which head leaks are compared
-TEACHER_SURER = (0.0, 1.2, 1.5)  # as SURER, of the teacher's passes (LOG.md)
 LESSONS = 512  # crops that the teacher looked at last, kept to be drawn from
 SHOWN = 4  # times, on average, that each is drawn: the teacher costs as much as a step
 
@@ -91,9 +91,8 @@ def lesson(teacher, clear):
     """The chance of a person that a teacher gives the cells at native size and those that decide covering."""
     images = np.stack([crop[:, :, ::-1].transpose(2, 0, 1) for crop, *_ in clear])
     images = torch.from_numpy(images).float() / 255
-    passes = [teacher(F.avg_pool2d(images, size).contiguous()) for size in (1, 2, 4)]
-    covering = coverings(*passes, TEACHER_SURER)
-    return [torch.sigmoid(logits[:, :1]).numpy() for logits in (passes[0], covering)]
+    native = teacher(images)
+    return [torch.sigmoid(logits[:, :1]).numpy() for logits in (native, covering_alone(native))]
 
 
 def shown(crops, drawn, *taught):
@@ -158,17 +157,6 @@ def covering_alone(native):
     Without the odds of the cell below, which are added in use: a head's own cells are to be as sure as they can (LOG.md).
     """
     return F.max_pool2d(native, 2)
-
-
-def coverings(native, half, quarter, surer=SURER):
-    """Logits of the 16 px cells that decide covering.
-
-    The odds of the passes at native, half and quarter size add up: what one of
-    them finds need not be found by the others, and what several suspect counts.
-    """
-    passes = [covering_alone(native), half, twice(quarter)]
-    lowered = [logits - less for logits, less in zip(passes, surer)]
-    return torch.logsumexp(torch.stack(lowered), 0)
 
 
 def loss_of(native, covering, target, weight, heads):
@@ -246,37 +234,43 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", default=data.DATA)
     parser.add_argument("--out", default=data.REPOSITORY / "target/train")
-    parser.add_argument("--start", help="exported model to start from")
-    parser.add_argument("--grow", help="checkpoint of a network with fewer layers to start from")
+    parser.add_argument("--begin", help="exported model of the dense network, to begin beside ImageNet from")
+    parser.add_argument("--start", help="checkpoint or exported model whose average to start from")
     parser.add_argument("--resume", help="checkpoint to go on from")
     parser.add_argument("--teacher", help="teacher.pt, to be learnt from beside the labels")
     parser.add_argument("--minutes", type=float, default=60)
     parser.add_argument("--judge-minutes", type=float, default=8)
     parser.add_argument("--batch", type=int, default=8)
-    parser.add_argument("--rate", type=float, default=1.5e-3)
-    parser.add_argument("--degraded", type=float, default=1.0, help="share of crops")
+    parser.add_argument("--rate", type=float, default=2e-3, help="a quarter of it for what was trained before")
+    parser.add_argument("--degraded", type=float, default=0.6, help="share of crops")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--threads", type=int, default=2)
     asked = parser.parse_args()
     begun = time.monotonic()
     settle(asked.seed, asked.threads)
-    wide = torch.backends.cpu.get_cpu_capability() == "AVX512"  # else bfloat16 is emulated, ten times slower
-    layout = torch.channels_last if wide else torch.contiguous_format
     out = Path(asked.out)
     out.mkdir(parents=True, exist_ok=True)
 
     training, held = data.split(asked.data)
     print(f"{len(training)} pictures to train on, {len(held)} held out", flush=True)
     stream = batches(training, asked.seed, asked.batch, asked.degraded, asked.teacher)
-    net = Veil().to(memory_format=layout)
-    net.scores.bias.data.fill_(-3)
-    if asked.start or asked.grow:
-        images = torch.cat([next(stream)[0] for _ in range(4)]).float() / 255
-    if asked.start:
-        load_folded(net, asked.start, images)
-    if asked.grow:
-        grow(net, torch.load(asked.grow, weights_only=True)["average"], images)
-    optimiser = torch.optim.AdamW(net.parameters(), asked.rate, weight_decay=1e-4)
+    net = network(asked.start) if asked.start else Veil()
+    images = torch.cat([next(stream)[0] for _ in range(4)]).float() / 255
+    if asked.begin:
+        from begin import begin  # whose package nothing else needs
+
+        begin(net, images, asked.begin)
+    if str(asked.start).endswith(".onnx"):
+        for convolution, norm in blocks(net):
+            set_statistics(net, images, convolution, norm, True)
+    net = net.to(memory_format=torch.channels_last)
+    known = [net.down2, net.down4, net.down8, net.stem, net.blocks]
+    known = {id(p) for part in known for p in part.parameters()}
+    groups = [
+        {"params": [p for p in net.parameters() if (id(p) in known) == before], "share": share}
+        for before, share in ((True, 0.25), (False, 1.0))
+    ]
+    optimiser = torch.optim.AdamW(groups, asked.rate, weight_decay=1e-2)
     average = Average(net)
     step, best = 0, float("inf")
     if asked.resume:
@@ -305,15 +299,11 @@ def main():
         if over:
             break
         for group in optimiser.param_groups:
-            group["lr"] = annealed(asked.rate, step - first, 50, spent)
+            group["lr"] = annealed(asked.rate * group["share"], step - first, 100, spent)
         images, targets, weights, heads, *taught = next(stream)
-        images = (images.float() / 255).to(memory_format=layout)
-        # normalisations that are known stay: the passes would fight over them
-        net.train(not (asked.start or asked.grow or asked.resume))
-        with torch.autocast("cpu", torch.bfloat16, enabled=wide):
-            maps = [net(F.avg_pool2d(images, size)) for size in (1, 2, 4)]
-        native, half, quarter = (m.float() for m in maps)
-        covering = coverings(native, half, quarter)
+        net.eval()  # normalisations keep the statistics that they came with
+        native = net((images.float() / 255).to(memory_format=torch.channels_last))
+        covering = covering_alone(native)
         loss = loss_of(native, covering, targets, weights, heads)
         if taught:
             loss = loss + taught_loss(native, covering, taught)

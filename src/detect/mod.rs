@@ -59,7 +59,7 @@ pub const PASSES_MAX: usize = 3;
 
 /// What the logits of each scale are lowered by before their odds are added. A cell of the quarter covers 16 times the
 /// ground, so it has to be surer; chosen on held-out pictures (`models/train/LOG.md`).
-const SURER: [f32; PASSES_MAX] = [0.0, 0.4, 1.0];
+const SURER: [f32; PASSES_MAX] = [0.0, 1.6, 2.2];
 
 /// A loaded network and everything it needs for frames of one size.
 pub struct Detector {

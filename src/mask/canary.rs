@@ -1,7 +1,7 @@
 //! The canary: a stored picture whose people and vehicle must never come out clear.
 //!
-//! Four people and a car that `voile scene` drew (seeds 8 and 1), side by side. The network that is built in gives the
-//! least of them 0.83 in one pass alone where the weakest thresholds allowed are 0.8 and 0.74.
+//! Four people and a car that `voile scene` drew (seed 8), side by side. The network that is built in gives the least of
+//! them 0.90 in one pass alone where the weakest thresholds allowed are 0.8 and 0.74.
 //! Owns the picture and the look at what became of it; who flies it, and when, is the pipeline's.
 
 use super::RedactedFrame;
@@ -21,7 +21,7 @@ const MARKS: [Rect; 5] = [
     Rect::new(29, 16, 12, 8),
     Rect::new(54, 16, 10, 8),
     Rect::new(44, 37, 12, 6),
-    Rect::new(162, 31, 30, 33),
+    Rect::new(161, 36, 30, 24),
 ];
 
 /// Fills `frame` with the picture.

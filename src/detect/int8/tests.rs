@@ -78,7 +78,9 @@ fn a_bias_that_sums_cannot_hold_is_refused() {
     let model = tract_onnx::onnx().proto_model_for_read(&mut &*MODEL).expect("a model");
     let graph = model.graph.expect("a graph");
     let integer = tract_onnx::pb::tensor_proto::DataType::Int32 as i32;
-    let biases = graph.initializer.iter().find(|tensor| tensor.data_type == integer).expect("a bias");
+    // Of a layer: the picture's halving has one for each colour.
+    let biases = graph.initializer.iter().find(|tensor| tensor.data_type == integer && tensor.dims != [3]);
+    let biases = biases.expect("a bias");
     let at =
         MODEL.windows(biases.raw_data.len()).position(|bytes| bytes == biases.raw_data).expect("as it is in the file");
     for bias in [i32::MAX, i32::MIN, i32::MAX - 1_000_000] {
@@ -87,6 +89,25 @@ fn a_bias_that_sums_cannot_hold_is_refused() {
         let refused = Program::read(&bytes, Kernel::best()).err().map(|error| error.to_string()).unwrap_or_default();
         assert!(refused.contains("has a bias beyond 2"), "{bias}: {refused}");
     }
+}
+
+#[test]
+fn the_mean_of_four_pixels_is_rounded_half_to_even() {
+    let rows = [[0, 1, 255, 9, 1, 0, 254, 9], [0, 3, 255, 9, 1, 2, 255, 9]];
+    let mut mean = [7; 4];
+    halve(rows.each_ref().map(|row| row.as_slice()), &mut mean);
+    // 2 / 4, 6 / 4 and 1,019 / 4; the fourth byte means nothing.
+    assert_eq!(mean[..3], [0, 2, 255]);
+}
+
+#[test]
+fn what_is_convolved_by_more_than_one_cell_has_no_zero_point() {
+    let zero: &[u8] = b"\x42\x05zero0\x4a\x01\x00";
+    let at = MODEL.windows(zero.len()).position(|bytes| bytes == zero).expect("the zero point that ReLUs share");
+    let mut bytes = MODEL.to_vec();
+    bytes[at + zero.len() - 1] = 3;
+    let refused = Program::read(&bytes, Kernel::best()).err().map(|error| error.to_string()).unwrap_or_default();
+    assert!(refused.contains("of what has a zero point of 3, expected 0"), "{refused}");
 }
 
 /// ONNX Runtime's scores of 100 pictures and ours differ by one step of 255 at most.
