@@ -1,4 +1,4 @@
-"""Dense networks of several shapes, each trained from nothing for as many steps on the same crops.
+"""Dense networks of several shapes, each trained from nothing, all alike.
 
     python models/train/architectures.py --data DATA --voile target/release/voile [--steps 600] [NAME ...]
 
@@ -164,7 +164,10 @@ def judge(net, held):
             return net(torch.from_numpy(image)).numpy()
 
     net.eval()
-    scenes = [figures.scene(score_maps(run, s.image), s.boxes, s.image.shape[1], s.image.shape[0]) for s in held]
+    scenes = [
+        figures.scene(score_maps(run, s.image, lowered=LOWERED), s.boxes, s.image.shape[1], s.image.shape[0])
+        for s in held
+    ]
     return [figures.measure(scenes, *figures.at_over_mask(scenes, wanted)) for wanted in (0.10, 0.15)]
 
 

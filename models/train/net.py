@@ -31,9 +31,9 @@ HEARD = (2, 4, 10)  # blocks whose outputs are used: at 1/8, 1/16 and 1/32
 TOP = 6.0  # where the blocks' ReLU ends
 
 
-def normalised(convolution, eps=1e-5):
+def normalised(convolution):
     """A convolution with normalisation and ReLU behind it."""
-    return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels, eps), nn.ReLU(inplace=True))
+    return nn.Sequential(convolution, nn.BatchNorm2d(convolution.out_channels), nn.ReLU(inplace=True))
 
 
 def conv(inputs, outputs, stride=1, dilation=1):

@@ -34,8 +34,8 @@ def raised(native, rows):
     return native
 
 
-def score_maps(run, image, passes=3):
-    """Logits [2, h, w] of each pass, the native one first."""
+def score_maps(run, image, passes=3, lowered=SURER):
+    """Logits [2, h, w] of each pass, lowered, the native one first."""
     rows = -(-image.shape[0] // CELL)
     maps = []
     for scale in range(passes):
@@ -44,5 +44,5 @@ def score_maps(run, image, passes=3):
             image = cv2.resize(
                 image, ((width + 1) // 2, (height + 1) // 2), interpolation=cv2.INTER_AREA
             )
-        maps.append(run(planar(image))[0] - SURER[scale])
+        maps.append(run(planar(image))[0] - lowered[scale])
     return [raised(maps[0], rows), *maps[1:]]

@@ -5,7 +5,8 @@
 8-bit weights, one scale per output channel (see `widest`); 8-bit activations, one scale per
 layer, chosen on training pictures so that the squared error is least. Only
 standard ONNX operators. The zero point is 0, which makes the ReLU free, or 128
-where there is none. Each convolution has its own: ONNX Runtime's exact mode cannot share one.
+where there is none; of weights it is 0, for each convolution one of its own, as ONNX
+Runtime's exact mode cannot share one.
 The input is the picture's own bytes. The graph is written node by node, as in
 export.py, and its SHA-256 is put beside it. Channels are filled up to multiples
 of 16 with some that are always 0, as the program computes so many together.
@@ -94,8 +95,8 @@ def widest(weight):
     255, in 16 bits, and the program's kernel for them is half as fast where two do
     not fit. Costs a third of a bit on average, and nothing that could be measured.
     """
-    even = np.concatenate([weight, np.zeros_like(weight[:, : weight.shape[1] % 2])], 1)
-    pairs = even.reshape(weight.shape[0], -1, 2, *weight.shape[2:])
+    filled = np.concatenate([weight, np.zeros_like(weight[:, : weight.shape[1] % 2])], 1)
+    pairs = filled.reshape(weight.shape[0], -1, 2, *weight.shape[2:])
     together = np.maximum(pairs.clip(min=0).sum(2), -pairs.clip(max=0).sum(2))
     return together.reshape(weight.shape[0], -1).max(1)
 

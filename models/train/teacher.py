@@ -6,8 +6,9 @@ There are about 1,100 training pictures, and what the delivered network leaks mo
 for is that. The teacher begins as EfficientNet-lite0 with weights trained on
 ImageNet (a package of requirements.txt; Tan and Le, "EfficientNet: Rethinking
 Model Scaling", ICML 2019, of which the lite ones leave out squeeze and
-excitation), and is far too slow for a board. `train.py --teacher` teaches the
-network that is delivered; nothing of the teacher's own weights is. Writes
+excitation), and is far too slow for a board. `train.py --teacher` can teach the
+network that is delivered by it (the one that is was not); nothing of the teacher's own
+weights is. Writes
 OUT/teacher.pt every 200 steps and at the end. Reads training sets only.
 """
 

@@ -156,7 +156,7 @@ impl Network {
     /// Longest side of a tile, in pixels, a multiple of 32. Larger pictures are cut, which bounds memory.
     pub fn side_max(&self) -> usize {
         match self.engine {
-            // About 18 bytes a pixel, and its rows are shared between threads.
+            // About 44 bytes a pixel (`models/train/net.py`'s), and its rows are shared between threads.
             Engine::Int8(_) => 2048,
             // About 100 bytes a pixel, and only tiles are shared between threads.
             Engine::Real(_) => 768,

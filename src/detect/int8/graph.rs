@@ -4,23 +4,23 @@
 //! by itself 3x3 or 5x5 with dilation 1; of the picture also the mean of each 2x2, which halves it), `Concat` of two along
 //! the channels, and between a `DequantizeLinear` and a `QuantizeLinear` either `Add` of two or `Resize` to the nearest at
 //! twice the size; at the end `DequantizeLinear` and a `Conv` of 1x1 to the two logits. The input is `u8 [1, 3, H, W]`,
-//! every layer has a multiple of 16 channels. The zero point of weights is 0, and so is that of what is convolved by more
-//! than 1x1, doubled, or made by a depthwise convolution. That is what `models/train/quantise.py` writes.
+//! every layer but its half has a multiple of 16 channels. The zero point of weights is 0, and so is that of what is
+//! convolved by more than 1x1, doubled, made into logits, or made by a depthwise convolution. That is what
+//! `models/train/quantise.py` writes.
 
 use std::collections::HashMap;
 
 use tract_onnx::pb::tensor_proto::DataType;
+use tract_onnx::pb::type_proto::Value as TypeValue;
 use tract_onnx::pb::{GraphProto, NodeProto, TensorProto};
 use tract_onnx::prelude::Framework;
 
 use super::conv::Conv;
 use super::head::Head;
 use super::kernel::{DEPTH, Kernel, LANES, Weights, depthwise, winograd};
+use super::tensors::{CHANNELS_MAX, f32s, i8s, i32s, integer, sides, single, text, u8s};
 use super::{Code, Kind, Program, Step};
 use crate::base::geometry::SCORE_CELL;
-
-/// Far above any network that a companion computer could run, and far below what would overflow.
-const CHANNELS_MAX: usize = 4096;
 
 /// Why a graph is not one of these.
 #[derive(Debug, thiserror::Error)]
@@ -82,6 +82,10 @@ impl<'a> Reader<'a> {
         let [image] = graph.input.as_slice() else {
             return Err(format!("has {} inputs, expected 1", graph.input.len()));
         };
+        let kind = image.r#type.as_ref().and_then(|kind| kind.value.as_ref());
+        if !matches!(kind, Some(TypeValue::TensorType(tensor)) if tensor.elem_type == DataType::Uint8 as i32) {
+            return Err(format!("takes {}, which is not u8", image.name));
+        }
         let values = HashMap::from([(image.name.as_str(), Value::Codes(0))]);
         // Three colours and a byte that nothing looks at: a tap reads four.
         let kinds = vec![Kind { shrink: 1, channels: DEPTH }];
@@ -138,7 +142,7 @@ impl<'a> Reader<'a> {
     fn convolution(&mut self, node: &NodeProto) -> Result<usize, String> {
         let from = self.codes(node, 0)?;
         let (given, made) = (self.code(node, [1, 2])?, self.code(node, [6, 7])?);
-        if self.zero(node, 5)? != 0 {
+        if i8s(self.constant(node, 5)?)?.iter().any(|zero| *zero != 0) {
             return Err("has weights whose zero point is not 0".to_owned());
         }
         let tensor = self.constant(node, 3)?;
@@ -147,15 +151,21 @@ impl<'a> Reader<'a> {
         let dilation = single(node, "dilations", 1)?;
         let reach = single(node, "pads", 0)?;
         let colours = self.colours(from);
-        let by_itself = inputs == 1 && integer(node, "group", 1) == i64::try_from(colours).unwrap_or_default();
+        let groups = integer(node, "group", 1);
+        let by_itself = inputs == 1 && outputs == colours && usize::try_from(groups) == Ok(outputs);
         let fits = match (side, by_itself) {
-            (2, true) => return self.halved(node, from, [stride, dilation, reach], (given, made)),
-            (1 | 3, false) => matches!(dilation, 1 | 2) && integer(node, "group", 1) == 1,
-            (3 | 5, true) => dilation == 1 && made.zero == 0 && outputs == colours,
+            (2, true) if side == down => return self.halved(node, from, [stride, dilation, reach], (given, made)),
+            (1 | 3, false) => matches!(dilation, 1 | 2) && groups == 1,
+            (3 | 5, true) => dilation == 1,
             _ => false,
         };
         if !fits || side != down || !matches!(stride, 1 | 2) || reach != side / 2 * dilation {
-            return Err(format!("a {side}x{down} convolution by {stride} with dilation {dilation}: see graph.rs"));
+            return Err(format!(
+                "a {side}x{down} convolution by {stride} in {groups} groups, dilation {dilation}, pads {reach}: see graph.rs"
+            ));
+        }
+        if by_itself && made.zero != 0 {
+            return Err(format!("a depthwise convolution to a zero point of {}, expected 0", made.zero));
         }
         if side > 1 && given.zero != 0 {
             return Err(format!("a {side}x{side} convolution of what has a zero point of {}, expected 0", given.zero));
@@ -225,8 +235,9 @@ impl<'a> Reader<'a> {
         (given, made): (Code, Code),
     ) -> Result<usize, String> {
         let weights = i8s(self.constant(node, 3)?)?;
-        let mean = self.floats(node, 4)?.iter().all(|scale| given.scale * scale / made.scale == 0.25);
-        let plain = i32s(self.constant(node, 8)?)?.iter().all(|bias| *bias == 0) && given.zero == 0 && made.zero == 0;
+        let scales = self.floats(node, 4)?;
+        let mean = matches!(scales.len(), 1 | 3) && scales.iter().all(|scale| given.scale * scale / made.scale == 0.25);
+        let plain = i32s(self.constant(node, 8)?)? == [0; 3] && given.zero == 0 && made.zero == 0;
         if from != 0 || weights != [1; 12] || !mean || !plain || [stride, dilation, reach] != [2, 1, 0] {
             return Err("a 2x2 convolution that is not the mean of the picture's pixels".to_owned());
         }
@@ -267,8 +278,9 @@ impl<'a> Reader<'a> {
 
     fn join(&mut self, from: [usize; 2]) -> Result<usize, String> {
         let [a, b] = from.map(|number| self.kinds[number]);
-        if a.shrink != b.shrink || from[0] == from[1] || from.contains(&0) || a.channels + b.channels > CHANNELS_MAX {
-            return Err("joins layers of two sizes, or to more than 4096 channels".to_owned());
+        let is_picture = [a, b].iter().any(|kind| kind.channels == DEPTH);
+        if a.shrink != b.shrink || from[0] == from[1] || is_picture || a.channels + b.channels > CHANNELS_MAX {
+            return Err("joins layers of two sizes, the picture, or to more than 4096 channels".to_owned());
         }
         let to = self.maps(Kind { shrink: a.shrink, channels: a.channels + b.channels });
         self.steps.push(Step::Join { from, to });
@@ -314,14 +326,7 @@ impl<'a> Reader<'a> {
     }
 
     fn floats(&self, node: &NodeProto, input: usize) -> Result<Vec<f32>, String> {
-        let tensor = self.constant(node, input)?;
-        if tensor.data_type != DataType::Float as i32 {
-            return Err(format!("{} is not f32", tensor.name));
-        }
-        let raw =
-            tensor.raw_data.chunks_exact(4).map(|bytes| f32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
-        let values: Vec<f32> = tensor.float_data.iter().copied().chain(raw).collect();
-        complete(tensor, values)
+        f32s(self.constant(node, input)?)
     }
 
     fn scale(&self, node: &NodeProto, input: usize) -> Result<f32, String> {
@@ -331,80 +336,12 @@ impl<'a> Reader<'a> {
         }
     }
 
-    /// A zero point, of codes or of weights.
-    fn zero(&self, node: &NodeProto, input: usize) -> Result<u8, String> {
-        let tensor = self.constant(node, input)?;
-        let typed = [DataType::Uint8 as i32, DataType::Int8 as i32].contains(&tensor.data_type);
-        let listed = tensor.int32_data.iter().filter_map(|value| u8::try_from(*value).ok());
-        match complete(tensor, tensor.raw_data.iter().copied().chain(listed).collect())?[..] {
-            [zero] if typed => Ok(zero),
-            _ => Err(format!("the zero point {} is not one byte", tensor.name)),
-        }
-    }
-
     /// The scale and the zero point that these inputs are.
     fn code(&self, node: &NodeProto, [scale, zero]: [usize; 2]) -> Result<Code, String> {
-        Ok(Code { scale: self.scale(node, scale)?, zero: self.zero(node, zero)? })
-    }
-}
-
-/// The values of a tensor, if they are as many as its shape says.
-fn complete<T>(tensor: &TensorProto, values: Vec<T>) -> Result<Vec<T>, String> {
-    let expected = tensor
-        .dims
-        .iter()
-        .try_fold(1_usize, |product, side| usize::try_from(*side).ok().and_then(|side| product.checked_mul(side)));
-    if expected == Some(values.len()) {
-        return Ok(values);
-    }
-    Err(format!("{} has {} values for a shape of {:?}", tensor.name, values.len(), tensor.dims))
-}
-
-fn i8s(tensor: &TensorProto) -> Result<Vec<i8>, String> {
-    if tensor.data_type != DataType::Int8 as i32 {
-        return Err(format!("{} is not i8", tensor.name));
-    }
-    let listed = tensor.int32_data.iter().map(|value| i8::try_from(*value));
-    let listed: Vec<i8> = listed.collect::<Result<_, _>>().map_err(|_| format!("{} is not i8", tensor.name))?;
-    complete(tensor, listed.into_iter().chain(tensor.raw_data.iter().map(|byte| byte.cast_signed())).collect())
-}
-
-fn i32s(tensor: &TensorProto) -> Result<Vec<i32>, String> {
-    if tensor.data_type != DataType::Int32 as i32 {
-        return Err(format!("{} is not i32", tensor.name));
-    }
-    let raw = tensor.raw_data.chunks_exact(4).map(|bytes| i32::from_le_bytes([bytes[0], bytes[1], bytes[2], bytes[3]]));
-    complete(tensor, tensor.int32_data.iter().copied().chain(raw).collect())
-}
-
-/// The four sides of a convolution's weights.
-fn sides(tensor: &TensorProto) -> Result<[usize; 4], String> {
-    let sides: Vec<usize> = tensor.dims.iter().filter_map(|side| usize::try_from(*side).ok()).collect();
-    let sane = sides.iter().all(|side| (1..=CHANNELS_MAX).contains(side));
-    <[usize; 4]>::try_from(sides)
-        .ok()
-        .filter(|_| sane)
-        .ok_or_else(|| format!("{} has shape {:?}", tensor.name, tensor.dims))
-}
-
-fn integer(node: &NodeProto, name: &str, otherwise: i64) -> i64 {
-    node.attribute.iter().find(|attribute| attribute.name == name).map_or(otherwise, |attribute| attribute.i)
-}
-
-fn text<'a>(node: &'a NodeProto, name: &str) -> &'a str {
-    let found = node.attribute.iter().find(|attribute| attribute.name == name);
-    found.and_then(|attribute| std::str::from_utf8(&attribute.s).ok()).unwrap_or_default()
-}
-
-/// An attribute with one number for every side.
-fn single(node: &NodeProto, name: &str, otherwise: usize) -> Result<usize, String> {
-    let Some(found) = node.attribute.iter().find(|attribute| attribute.name == name) else {
-        return Ok(otherwise);
-    };
-    match found.ints.as_slice() {
-        [first, rest @ ..] if rest.iter().all(|side| side == first) => {
-            usize::try_from(*first).map_err(|_| format!("{name} is negative"))
+        let tensor = self.constant(node, zero)?;
+        match u8s(tensor)?[..] {
+            [zero] => Ok(Code { scale: self.scale(node, scale)?, zero }),
+            _ => Err(format!("the zero point {} is not one number", tensor.name)),
         }
-        _ => Err(format!("{name} is {:?}, expected one number for every side", found.ints)),
     }
 }

@@ -5,7 +5,7 @@ use zeroize::Zeroizing;
 
 use super::kernel::winograd::{Band, Cells};
 
-/// Cells of border on each side: what a convolution of 3 x 3 with a dilation of 2 reaches over the edge.
+/// Cells of border on each side: what a convolution of 3 x 3 with a dilation of 2, or of 5 x 5, reaches over the edge.
 pub const BORDER: usize = 2;
 
 /// A picture of `channels` bytes a cell.

@@ -16,6 +16,7 @@ mod graph;
 mod head;
 mod kernel;
 mod maps;
+mod tensors;
 #[cfg(test)]
 mod tests;
 
@@ -35,7 +36,7 @@ use rayon::prelude::*;
 
 /// One step of a network. Numbers name the [`Maps`] it reads and writes; it never writes what it reads.
 enum Step {
-    /// Convolution, bias, ReLU and requantisation.
+    /// Convolution, bias and requantisation, which is the ReLU where the code for 0 is 0.
     Conv { from: usize, to: usize, conv: Conv },
     /// The same for 3 x 3 taps by stride 1, computed by tiles.
     Tiles { from: usize, to: usize, weights: winograd::Weights },

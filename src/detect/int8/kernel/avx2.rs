@@ -10,12 +10,10 @@
 //! four taps in ten were read twice: 60.
 //!
 //! Layers of 3 x 3 by stride 1 come by tiles instead ([`winograd`]): 16-bit products, a quarter of them, in 0.53 to 0.56 of
-//! the time that their rows took. Of depthwise layers ([`depthwise`](super::depthwise)) 14 to 29 thousand million products
-//! a second are computed, where reading and widening a code costs as much as multiplying it.
+//! the time that their rows took.
 
 use std::arch::x86_64::*;
 
-use super::depthwise::{self, Window};
 use super::winograd::{self, Band, Cells, Products, Scratch, Two};
 use super::{DEPTH, LANES, Row, Tap, Weights};
 
@@ -176,7 +174,7 @@ unsafe fn block<const X: usize>(
 }
 
 /// From the sums of [`LANES`] outputs to their codes.
-struct Codes {
+pub struct Codes {
     scale: [__m256; 2],
     low: __m256,
     high: __m256,
@@ -185,9 +183,12 @@ struct Codes {
 
 impl Codes {
     /// For the scales that lie there and the code for 0.
+    ///
+    /// # Safety
+    /// The processor has AVX2, and a scale for each output can be read.
     #[target_feature(enable = "avx2")]
     #[inline]
-    unsafe fn new(scale: *const f32, zero: u8) -> Self {
+    pub unsafe fn new(scale: *const f32, zero: u8) -> Self {
         let below = f32::from(zero);
         // SAFETY: the caller promises a scale for each output.
         let scale = unsafe { [_mm256_loadu_ps(scale), _mm256_loadu_ps(scale.add(LANES / 2))] };
@@ -196,9 +197,12 @@ impl Codes {
     }
 
     /// Writes the codes of a pixel.
+    ///
+    /// # Safety
+    /// The processor has AVX2, and there is room for a code for each output.
     #[target_feature(enable = "avx2")]
     #[inline]
-    unsafe fn write(&self, sums: &[__m256i; 2], to: *mut u8) {
+    pub unsafe fn write(&self, sums: &[__m256i; 2], to: *mut u8) {
         let [a, b] = [0, 1].map(|half: usize| {
             let scaled = _mm256_mul_ps(_mm256_cvtepi32_ps(sums[half]), self.scale[half]);
             _mm256_cvtps_epi32(_mm256_min_ps(_mm256_max_ps(scaled, self.low), self.high))
@@ -247,93 +251,6 @@ impl Reader {
             }
             self.taps = self.taps.add(L);
             self.weights = self.weights.add(L);
-        }
-    }
-}
-
-/// One row of a depthwise layer.
-///
-/// # Safety
-/// The processor has AVX2; all channels of `weights.side` rows of as many pixels as the output's need can be read; the
-/// output is whole pixels.
-#[target_feature(enable = "avx2")]
-pub unsafe fn depthwise(weights: &depthwise::Weights, window: Window<'_>) {
-    // SAFETY: passed on. The last two numbers are the columns that four pixels and one need.
-    unsafe {
-        match (weights.side, weights.step) {
-            (3, 1) => depthwise_row::<3, 1, 6, 3>(weights, window),
-            (3, _) => depthwise_row::<3, 2, 9, 3>(weights, window),
-            (_, 1) => depthwise_row::<5, 1, 8, 5>(weights, window),
-            _ => depthwise_row::<5, 2, 11, 5>(weights, window),
-        }
-    }
-}
-
-#[target_feature(enable = "avx2")]
-unsafe fn depthwise_row<const SIDE: usize, const STEP: usize, const FOUR: usize, const ONE: usize>(
-    weights: &depthwise::Weights,
-    mut window: Window<'_>,
-) {
-    let pixels = window.output.len() / weights.bias.len();
-    let mut pixel = 0;
-    while pixel < pixels {
-        // SAFETY: passed on; no block is longer than what is left.
-        unsafe {
-            if pixels - pixel >= 4 {
-                depthwise_block::<SIDE, STEP, 4, FOUR>(weights, &mut window, pixel);
-                pixel += 4;
-            } else {
-                depthwise_block::<SIDE, STEP, 1, ONE>(weights, &mut window, pixel);
-                pixel += 1;
-            }
-        }
-    }
-}
-
-/// All channels of `X` pixels, which see `COLUMNS` columns of input. Codes of two rows meet in pairs of 16 bits, which one
-/// instruction multiplies and adds; they are paired once for all pixels that see them.
-#[target_feature(enable = "avx2")]
-#[inline]
-unsafe fn depthwise_block<const SIDE: usize, const STEP: usize, const X: usize, const COLUMNS: usize>(
-    weights: &depthwise::Weights,
-    window: &mut Window<'_>,
-    pixel: usize,
-) {
-    let channels = weights.bias.len();
-    for group in 0..channels / LANES {
-        // SAFETY: the caller promises that input, weights and output reach as far as is asked here.
-        unsafe {
-            let input = window.input.as_ptr().add(pixel * STEP * channels + group * LANES);
-            let mut pair = weights.group(group).as_ptr().cast::<[__m256i; 2]>();
-            let bias = weights.bias.as_ptr().add(group * LANES).cast::<__m256i>();
-            let mut sums = [[_mm256_loadu_si256(bias), _mm256_loadu_si256(bias.add(1))]; X];
-            for row in (0..SIDE).step_by(2) {
-                let mut columns = [[_mm256_setzero_si256(); 2]; COLUMNS];
-                for (column, both) in columns.iter_mut().enumerate() {
-                    let at = input.add(row * window.stride + column * channels);
-                    let upper = _mm_loadu_si128(at.cast());
-                    let lower = match row + 1 < SIDE {
-                        true => _mm_loadu_si128(at.add(window.stride).cast()),
-                        false => _mm_setzero_si128(),
-                    };
-                    *both = [_mm_unpacklo_epi8(upper, lower), _mm_unpackhi_epi8(upper, lower)]
-                        .map(|codes| _mm256_cvtepu8_epi16(codes));
-                }
-                for across in 0..SIDE {
-                    let two = *pair;
-                    for (x, sums) in sums.iter_mut().enumerate() {
-                        for (half, sum) in sums.iter_mut().enumerate() {
-                            let products = _mm256_madd_epi16(columns[x * STEP + across][half], two[half]);
-                            *sum = _mm256_add_epi32(*sum, products);
-                        }
-                    }
-                    pair = pair.add(1);
-                }
-            }
-            let codes = Codes::new(weights.scale.as_ptr().add(group * LANES), 0);
-            for (x, sums) in sums.iter().enumerate() {
-                codes.write(sums, window.output.as_mut_ptr().add((pixel + x) * channels + group * LANES));
-            }
         }
     }
 }

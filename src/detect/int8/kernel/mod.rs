@@ -1,4 +1,5 @@
-//! Quantised convolution, by rows and by tiles: the one leaf of this room that is allowed `unsafe`, for SIMD.
+//! Quantised convolution, by rows, by tiles and of each channel by itself: the one leaf of this room that is allowed
+//! `unsafe`, for SIMD.
 //!
 //! Every kernel computes the same whole numbers as [`scalar`], bit for bit, and rounds them in the same way, so that a
 //! score does not depend on the machine. Which one runs is chosen once, at run time, from what the processor has.

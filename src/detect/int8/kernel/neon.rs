@@ -21,7 +21,6 @@ use std::arch::aarch64::*;
 use std::arch::asm;
 use std::array::from_fn;
 
-use super::depthwise::{self, Window};
 use super::winograd::{self, Band, Cells, Products, Scratch, Two};
 use super::{DEPTH, LANES, Row, Tap, Weights};
 
@@ -30,7 +29,7 @@ const WIDTH: usize = 16;
 /// Taps that fill a register with the input of a pixel.
 const FOUR: usize = WIDTH / DEPTH;
 /// Registers that the weights of a tap fill, or the sums of a pixel.
-const QUARTERS: usize = LANES / 4;
+pub const QUARTERS: usize = LANES / 4;
 /// Bytes of weights of a tap.
 const TAP: usize = LANES * DEPTH;
 /// What the weights of four taps may come to without their signs: 128 times this fits in 16 bits.
@@ -270,9 +269,12 @@ impl<'a, 'w> Group<'a, 'w> {
 }
 
 /// Writes the codes of [`LANES`] sums.
+///
+/// # Safety
+/// There is a scale for each sum, and room for its code.
 #[target_feature(enable = "neon")]
 #[inline]
-unsafe fn write_codes(sums: [int32x4_t; QUARTERS], scale: *const f32, zero: u8, output: *mut u8) {
+pub unsafe fn write_codes(sums: [int32x4_t; QUARTERS], scale: *const f32, zero: u8, output: *mut u8) {
     // SAFETY: the caller promises an output and a scale for each sum.
     unsafe {
         let [a, b, c, d] = from_fn(|quarter| {
@@ -284,91 +286,6 @@ unsafe fn write_codes(sums: [int32x4_t; QUARTERS], scale: *const f32, zero: u8, 
         let high = vqaddq_s16(vqmovn_high_s32(vqmovn_s32(c), d), zero);
         vst1q_u8(output, vqmovun_high_s16(vqmovun_s16(low), high));
     }
-}
-
-/// One row of a depthwise layer.
-///
-/// # Safety
-/// All channels of `weights.side` rows of as many pixels as the output's need can be read; the output is whole pixels.
-#[target_feature(enable = "neon")]
-pub unsafe fn depthwise(weights: &depthwise::Weights, window: Window<'_>) {
-    // SAFETY: passed on.
-    unsafe {
-        match weights.side {
-            3 => depthwise_row::<3>(weights, window),
-            _ => depthwise_row::<5>(weights, window),
-        }
-    }
-}
-
-#[target_feature(enable = "neon")]
-unsafe fn depthwise_row<const SIDE: usize>(weights: &depthwise::Weights, mut window: Window<'_>) {
-    let pixels = window.output.len() / weights.bias.len();
-    let mut pixel = 0;
-    while pixel < pixels {
-        // SAFETY: passed on; no block is longer than what is left.
-        unsafe {
-            if pixels - pixel >= 2 {
-                depthwise_block::<SIDE, 2>(weights, &mut window, pixel);
-                pixel += 2;
-            } else {
-                depthwise_block::<SIDE, 1>(weights, &mut window, pixel);
-                pixel += 1;
-            }
-        }
-    }
-}
-
-/// All channels of `X` pixels: products of 16 bits, added in 32.
-#[target_feature(enable = "neon")]
-#[inline]
-unsafe fn depthwise_block<const SIDE: usize, const X: usize>(
-    weights: &depthwise::Weights,
-    window: &mut Window<'_>,
-    pixel: usize,
-) {
-    let channels = weights.bias.len();
-    for group in 0..channels / LANES {
-        // SAFETY: the caller promises that input, weights and output reach as far as is asked here.
-        unsafe {
-            let input = window.input.as_ptr().add(pixel * weights.step * channels + group * LANES);
-            let mut pair = weights.group(group).as_ptr().cast::<i16>();
-            let bias = weights.bias.as_ptr().add(group * LANES);
-            let mut sums: [[int32x4_t; QUARTERS]; X] = [from_fn(|quarter| vld1q_s32(bias.add(quarter * 4))); X];
-            for row in (0..SIDE).step_by(2) {
-                for across in 0..SIDE {
-                    let at = input.add(row * window.stride + across * channels);
-                    // The upper tap's weights in the first of the two, the lower's in the other.
-                    let (near, far) = (vld2q_s16(pair), vld2q_s16(pair.add(LANES)));
-                    for (x, sums) in sums.iter_mut().enumerate() {
-                        let at = at.add(x * weights.step * channels);
-                        add_codes(sums, vld1q_u8(at), [near.0, far.0]);
-                        if row + 1 < SIDE {
-                            add_codes(sums, vld1q_u8(at.add(window.stride)), [near.1, far.1]);
-                        }
-                    }
-                    pair = pair.add(2 * LANES);
-                }
-            }
-            for (x, sums) in sums.into_iter().enumerate() {
-                let output = window.output.as_mut_ptr().add((pixel + x) * channels + group * LANES);
-                write_codes(sums, weights.scale.as_ptr().add(group * LANES), 0, output);
-            }
-        }
-    }
-}
-
-/// Adds codes times weights, channel by channel.
-#[target_feature(enable = "neon")]
-#[inline]
-fn add_codes(sums: &mut [int32x4_t; QUARTERS], codes: uint8x16_t, weights: [int16x8_t; 2]) {
-    let low = vreinterpretq_s16_u16(vmovl_u8(vget_low_u8(codes)));
-    let high = vreinterpretq_s16_u16(vmovl_high_u8(codes));
-    let [a, b, c, d] = sums;
-    *a = vmlal_s16(*a, vget_low_s16(low), vget_low_s16(weights[0]));
-    *b = vmlal_high_s16(*b, low, weights[0]);
-    *c = vmlal_s16(*c, vget_low_s16(high), vget_low_s16(weights[1]));
-    *d = vmlal_high_s16(*d, high, weights[1]);
 }
 
 /// The input at one tap, four times.

@@ -3,6 +3,11 @@
 //! Few products for each code that is read, so what counts is that a code is widened once for all that it is multiplied
 //! by. Weights lie in pairs of one tap above the other, as processors multiply and add two products of 16 bits at once.
 
+#[cfg(target_arch = "x86_64")]
+mod avx2;
+#[cfg(target_arch = "aarch64")]
+mod neon;
+
 use super::{Kernel, LANES};
 
 /// Weights of [`LANES`] channels at a tap and the one below it: channel by channel, the upper one first; 0 below the last
@@ -77,10 +82,10 @@ impl Weights {
             #[cfg(target_arch = "x86_64")]
             // SAFETY: `available` found AVX2, which every processor with AVX-512 has; the row was checked above, and
             // weights are made for each channel.
-            Kernel::Avx2 | Kernel::Avx512 => unsafe { super::avx2::depthwise(self, window) },
+            Kernel::Avx2 | Kernel::Avx512 => unsafe { avx2::row(self, window) },
             #[cfg(target_arch = "aarch64")]
             // SAFETY: every AArch64 has NEON; the row was checked above, and weights are made for each channel.
-            Kernel::Neon | Kernel::NeonDot => unsafe { super::neon::depthwise(self, window) },
+            Kernel::Neon | Kernel::NeonDot => unsafe { neon::row(self, window) },
             Kernel::Scalar => super::scalar::depthwise(self, window),
         }
     }
