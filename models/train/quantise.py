@@ -46,23 +46,22 @@ def least_error(values):
 
 def calibrate(pairs, stills):
     """The largest coded value of each activation."""
-    kept = {}
+    kept = []
     random = np.random.default_rng(1)
     for still in stills:
         for size in (1, 2):
             image = cv2.resize(still.image, None, fx=1 / size, fy=1 / size, interpolation=cv2.INTER_AREA)
-            number = 0
+            samples = []
 
             def seen(x):
-                nonlocal number
                 flat = x.flatten().numpy()
-                kept.setdefault(number, []).append(random.choice(flat, min(SAMPLES, flat.size)))
-                number += 1
+                samples.append(random.choice(flat, min(SAMPLES, flat.size)))
                 return x
 
             with torch.inference_mode():
                 plan(Running(pairs, seen), torch.from_numpy(planar(image)))
-    return [least_error(np.concatenate(kept[number])) for number in sorted(kept)]
+            kept.append(samples)
+    return [least_error(np.concatenate(values)) for values in zip(*kept)]
 
 
 # Activations of `plan` that are joined, from the front and the back, and the two that the second is the sum of;

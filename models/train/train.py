@@ -3,10 +3,10 @@
     python models/train/train.py --data DATA --begin DENSE.onnx --minutes 90 [--teacher TEACHER.pt]
 
 `--begin` takes ImageNet's weights and the first layers of the dense network that was
-delivered before this one (`git show d22fa8c:models/veil.onnx`). With a teacher (teacher.py) the network learns, beside the labels, where that
-finds persons in each crop before it is degraded. Writes OUT/last.pt (to resume from)
-every 100 steps and, whenever the held-out pictures are covered better,
-OUT/best.pt. Reads training sets only.
+delivered before this one (`git show d22fa8c:models/veil.onnx`). With a teacher
+(teacher.py) the network learns, beside the labels, where that finds persons in each
+crop before it is degraded. Writes OUT/last.pt (to resume from) every 100 steps and,
+whenever the held-out pictures are covered better, OUT/best.pt. Reads training sets only.
 """
 
 import argparse

@@ -1,4 +1,7 @@
 //! What an ONNX graph's constants and attributes say, checked against their own types and shapes.
+//!
+//! Owns the reading of values, not what they are for, and never guesses: what is of another type, or more or fewer than its
+//! shape says, is an error.
 
 use tract_onnx::pb::tensor_proto::DataType;
 use tract_onnx::pb::{NodeProto, TensorProto};

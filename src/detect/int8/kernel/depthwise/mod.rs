@@ -2,6 +2,9 @@
 //!
 //! Few products for each code that is read, so what counts is that a code is widened once for all that it is multiplied
 //! by. Weights lie in pairs of one tap above the other, as processors multiply and add two products of 16 bits at once.
+//!
+//! Owns the order of the weights and the check of a row, through which alone a kernel is reached. Allocates nothing while it
+//! runs, and never writes outside the row that it is given.
 
 #[cfg(target_arch = "x86_64")]
 mod avx2;
