@@ -1,7 +1,7 @@
 //! One quantised convolution: where its taps lie in the input, and its weights in the order the kernels read.
 
 use super::kernel::{DEPTH, Kernel, Row, Weights};
-use super::maps::{BORDER, Maps};
+use super::maps::{BORDER, Maps, Shape};
 
 /// Geometry and weights.
 pub struct Conv {
@@ -22,19 +22,19 @@ impl Conv {
     }
 
     /// Where each tap of a cell lies, in bytes from the cell's first tap.
-    pub fn taps(&self, from: &Maps) -> Vec<usize> {
-        let place = |row: usize, column: usize| (row * from.stride() + column * from.channels()) * self.dilation;
+    pub fn taps(&self, from: Shape) -> Vec<usize> {
+        let place = |row: usize, column: usize| (row * from.stride() + column * from.channels) * self.dilation;
         let taps = (0..self.side).flat_map(|row| (0..self.side).map(move |column| (row, column)));
         taps.flat_map(|(row, column)| {
-            (0..from.channels()).step_by(DEPTH).map(move |channel| place(row, column) + channel)
+            (0..from.channels).step_by(DEPTH).map(move |channel| place(row, column) + channel)
         })
         .collect()
     }
 
     /// Computes row `y`.
-    pub fn run_row(&self, kernel: Kernel, from: &Maps, taps: &[usize], y: usize, output: &mut [u8]) {
+    pub fn run_row(&self, kernel: Kernel, from: &Maps<&[u8]>, taps: &[usize], y: usize, output: &mut [u8]) {
         let corner = BORDER - self.reach();
         let input = from.beyond_corner(corner, y * self.stride + corner);
-        kernel.run(&self.weights, Row { input, taps, step: self.stride * from.channels(), output });
+        kernel.run(&self.weights, Row { input, taps, step: self.stride * from.shape().channels, output });
     }
 }

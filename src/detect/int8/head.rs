@@ -1,6 +1,6 @@
 //! The last layer, in f32: two logits a cell, so that thresholds are not bound to the steps of a code.
 
-use super::maps::Maps;
+use super::maps::{Maps, Shape};
 
 /// Partial sums, so that the compiler can make SIMD of a sum whose order is fixed.
 const LANES: usize = 8;
@@ -19,13 +19,13 @@ pub struct Head {
 
 impl Head {
     /// Logits of the first output, then of the second, row order.
-    pub fn run(&self, from: &Maps, logits: &mut [f32]) {
+    pub fn run(&self, from: &Maps<&[u8]>, logits: &mut [f32]) {
         let cells = logits.len() / 2;
         let (first, second) = logits.split_at_mut(cells);
-        let width = from.row(0).len() / from.channels();
+        let Shape { width, channels, .. } = from.shape();
         let rows = first.chunks_exact_mut(width).zip(second.chunks_exact_mut(width));
         for (y, (first, second)) in rows.enumerate() {
-            for ((cell, first), second) in from.row(y).chunks_exact(from.channels()).zip(first).zip(second) {
+            for ((cell, first), second) in from.row(y).chunks_exact(channels).zip(first).zip(second) {
                 *first = self.logit(0, cell);
                 *second = self.logit(1, cell);
             }

@@ -2,7 +2,7 @@
 //!
 //! The engine that loads every other network (tract) runs the convolutions of quantised ones in f32 or slowly, lays
 //! pictures out channel by channel, and allocates every result anew. Here the whole quantised graph is one operator: it
-//! is read once into a list of steps, its activations lie channel-last in buffers that are made once for a tile, and
+//! is read once into a list of steps, its activations lie channel-last in a buffer that is made once for a tile, and
 //! each step splits its rows over the threads of the pool it is called in. Convolutions of 3 x 3 by stride 1 take a quarter
 //! of the products where a processor has no 8-bit dot product ([`kernel::winograd`]), those of each channel by itself have
 //! kernels of their own ([`kernel::depthwise`]). The outcome is that of the ONNX operators to the bit, on any processor and
@@ -31,10 +31,10 @@ pub use kernel::Kernel;
 use kernel::depthwise::{self, Window};
 use kernel::winograd::{self, Scratch};
 use kernel::{DEPTH, coded};
-use maps::{BORDER, Maps};
+use maps::{BORDER, Layers, Shape};
 use rayon::prelude::*;
 
-/// One step of a network. Numbers name the [`Maps`] it reads and writes; it never writes what it reads.
+/// One step of a network. Numbers name the layers that it reads and writes; it never writes what it reads.
 enum Step {
     /// Convolution, bias and requantisation, which is the ReLU where the code for 0 is 0.
     Conv { from: usize, to: usize, conv: Conv },
@@ -52,6 +52,20 @@ enum Step {
     Join { from: [usize; 2], to: usize },
 }
 
+impl Step {
+    /// The layers that it reads, and the one that it writes.
+    fn layers(&self) -> ([usize; 2], usize) {
+        match *self {
+            Self::Conv { from, to, .. }
+            | Self::Tiles { from, to, .. }
+            | Self::Depthwise { from, to, .. }
+            | Self::Halve { from, to }
+            | Self::Double { from, to } => ([from; 2], to),
+            Self::Add { from, to, .. } | Self::Join { from, to } => (from, to),
+        }
+    }
+}
+
 /// What codes stand for: a code less that of 0, times the scale.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Code {
@@ -59,7 +73,7 @@ struct Code {
     zero: u8,
 }
 
-/// The maps that a step writes: how much smaller than the picture they are, and how many channels they have.
+/// The layer that a step writes: how much smaller than the picture they are, and how many channels they have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Kind {
     shrink: usize,
@@ -77,10 +91,10 @@ pub struct Program {
 /// Rows that are worth handing to another thread.
 const ROWS_AT_LEAST: usize = 4;
 
-/// A program with its buffers for tiles of one shape.
+/// A program with its buffer for tiles of one shape.
 pub struct Runner {
     program: Arc<Program>,
-    maps: Vec<Maps>,
+    layers: Layers,
     taps: Vec<Vec<usize>>,
     /// For each thread.
     scratch: Vec<Scratch>,
@@ -103,18 +117,28 @@ impl Program {
 }
 
 impl Runner {
-    /// Buffers for tiles of `shape`, whose sides are multiples of 32, and for at most `threads` at a time.
+    /// A buffer for tiles of `shape`, whose sides are multiples of 32, and for at most `threads` at a time.
     pub fn new(program: Arc<Program>, shape: Size, threads: usize) -> Self {
-        let maps: Vec<Maps> = program
-            .kinds
-            .iter()
-            .map(|kind| Maps::new(shape.width / kind.shrink, shape.height / kind.shrink, kind.channels))
-            .collect();
+        let mut needed = vec![0..0; program.kinds.len()];
+        for (number, step) in program.steps.iter().enumerate() {
+            let (from, to) = step.layers();
+            needed[to] = number..number + 1;
+            for from in from {
+                needed[from].end = number + 1;
+            }
+        }
+        needed[program.head.from].end = program.steps.len() + 1;
+        let shapes = program.kinds.iter().map(|kind| Shape {
+            width: shape.width / kind.shrink,
+            height: shape.height / kind.shrink,
+            channels: kind.channels,
+        });
+        let layers = Layers::new(&shapes.zip(needed).collect::<Vec<_>>());
         let taps = program
             .steps
             .iter()
             .map(|step| match step {
-                Step::Conv { from, conv, .. } => conv.taps(&maps[*from]),
+                Step::Conv { from, conv, .. } => conv.taps(layers.shape(*from)),
                 _ => Vec::new(),
             })
             .collect();
@@ -127,30 +151,32 @@ impl Runner {
             most.into_iter().flat_map(|inputs| (0..threads.max(1)).map(move |_| Scratch::new(inputs))).collect();
         let cells = shape.width / SCORE_CELL * (shape.height / SCORE_CELL);
         let logits = vec![0.0; cells * 2].into_boxed_slice();
-        Self { program, maps, taps, scratch, logits }
+        Self { program, layers, taps, scratch, logits }
     }
 
     /// The rows of the tile, four bytes for each pixel: red, green, blue and one that is not looked at.
     pub fn pixels(&mut self) -> impl Iterator<Item = &mut [u8]> {
-        self.maps[0].rows_mut()
+        self.layers.write(0).0.rows_mut()
     }
 
     /// Runs the network over the pixels: logits of persons, then of vehicles, row order.
     ///
     /// # Errors
-    /// [`Fault::DetectorFailed`] if a step reads what it writes, which reading the graph has ruled out.
+    /// [`Fault::DetectorFailed`] if a step reads what it writes, which the layers' places rule out.
     pub fn run(&mut self) -> Result<&[f32], Fault> {
         let kernel = self.program.kernel;
         for (step, taps) in self.program.steps.iter().zip(&self.taps) {
             match step {
                 Step::Conv { from, to, conv } => {
-                    let [from, to] = pick(&mut self.maps, [*from, *to])?;
+                    let (to, others) = self.layers.write(*to);
+                    let from = others.read(*from)?;
                     to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, row)| {
-                        conv.run_row(kernel, from, taps, y, row);
+                        conv.run_row(kernel, &from, taps, y, row);
                     });
                 }
                 Step::Tiles { from, to, weights } => {
-                    let [from, to] = pick(&mut self.maps, [*from, *to])?;
+                    let (to, others) = self.layers.write(*to);
+                    let from = others.read(*from)?;
                     let input = from.cells();
                     to.par_bands_mut(weights.rows(), &mut self.scratch).for_each(|(scratch, bands)| {
                         for band in bands {
@@ -159,28 +185,32 @@ impl Runner {
                     });
                 }
                 Step::Depthwise { from, to, weights } => {
-                    let [from, to] = pick(&mut self.maps, [*from, *to])?;
+                    let (to, others) = self.layers.write(*to);
+                    let from = others.read(*from)?;
                     let corner = BORDER - weights.side / 2;
                     to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, output)| {
                         let input = from.beyond_corner(corner, y * weights.step + corner);
-                        weights.run(Window { input, stride: from.stride(), output });
+                        weights.run(Window { input, stride: from.shape().stride(), output });
                     });
                 }
                 Step::Halve { from, to } => {
-                    let [from, to] = pick(&mut self.maps, [*from, *to])?;
+                    let (to, others) = self.layers.write(*to);
+                    let from = others.read(*from)?;
                     to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, row)| {
                         halve([from.row(2 * y), from.row(2 * y + 1)], row);
                     });
                 }
                 Step::Add { from: [a, b], to, given, made } => {
-                    let [a, b, to] = pick(&mut self.maps, [*a, *b, *to])?;
+                    let (to, others) = self.layers.write(*to);
+                    let (a, b) = (others.read(*a)?, others.read(*b)?);
                     to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, row)| {
                         add([a.row(y), b.row(y)], *given, *made, row);
                     });
                 }
                 Step::Double { from, to } => {
-                    let [from, to] = pick(&mut self.maps, [*from, *to])?;
-                    let channels = to.channels();
+                    let (to, others) = self.layers.write(*to);
+                    let from = others.read(*from)?;
+                    let channels = to.shape().channels;
                     to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, row)| {
                         let pairs = row.chunks_exact_mut(2 * channels);
                         for (pair, cell) in pairs.zip(from.row(y / 2).chunks_exact(channels)) {
@@ -191,8 +221,9 @@ impl Runner {
                     });
                 }
                 Step::Join { from: [a, b], to } => {
-                    let [a, b, to] = pick(&mut self.maps, [*a, *b, *to])?;
-                    let (channels, first) = (to.channels(), a.channels());
+                    let (to, others) = self.layers.write(*to);
+                    let (a, b) = (others.read(*a)?, others.read(*b)?);
+                    let (channels, first) = (to.shape().channels, a.shape().channels);
                     to.par_rows_mut().with_min_len(ROWS_AT_LEAST).for_each(|(y, row)| {
                         let cells = a.row(y).chunks_exact(first).zip(b.row(y).chunks_exact(channels - first));
                         for (cell, (a, b)) in row.chunks_exact_mut(channels).zip(cells) {
@@ -203,14 +234,10 @@ impl Runner {
                 }
             }
         }
-        self.program.head.run(&self.maps[self.program.head.from], &mut self.logits);
+        let program = &self.program;
+        program.head.run(&self.layers.read(program.head.from), &mut self.logits);
         Ok(&self.logits)
     }
-}
-
-/// Several maps at once, the last of them to be written.
-fn pick<const N: usize>(maps: &mut [Maps], numbers: [usize; N]) -> Result<[&mut Maps; N], Fault> {
-    maps.get_disjoint_mut(numbers).map_err(|_| Fault::DetectorFailed)
 }
 
 /// ONNX `QuantizeLinear(DequantizeLinear(a) + DequantizeLinear(b))`.

@@ -56,6 +56,14 @@ fn tract_gives_the_same_logits_for_the_same_file() {
 }
 
 #[test]
+fn the_built_in_network_needs_eleven_bytes_a_pixel() {
+    let program = Arc::new(Program::read(MODEL, Kernel::best()).expect("quantised"));
+    let shape = Size::new(1280, 736);
+    let bytes = Runner::new(program, shape, 1).layers.bytes();
+    assert!(bytes < 11 * shape.area(), "{bytes} bytes");
+}
+
+#[test]
 fn a_network_in_real_numbers_is_left_to_tract() {
     let bytes = include_bytes!("../../../tests/models/bright.onnx");
     assert!(matches!(Program::read(bytes, Kernel::best()), Err(Unsupported::NotQuantised)));
